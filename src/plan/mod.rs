@@ -1,0 +1,176 @@
+//! What a run is to do, as parsed data: no input, no output, no clock.
+//!
+//! `cli` builds a [`Plan`] and every rule about options that do not go together is applied there.
+//! Whoever holds a `Plan` need not ask again.
+
+mod address;
+mod duration;
+
+pub use address::{AddressError, Endpoint, Host, Port};
+pub use duration::{DurationError, parse_duration};
+
+use std::{os::fd::RawFd, path::PathBuf, time::Duration};
+
+/// Everything that one run needs to know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// How the connection comes about.
+    pub action: Action,
+    /// The rules of the end of data.
+    pub transfer: Transfer,
+    /// How long each phase may take.
+    pub limits: Limits,
+    /// How much is told on stderr: 0 failures only, 1 events, 2 facts of the layers, 3 log records.
+    pub verbosity: u8,
+}
+
+/// How the connection comes about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Connect to a peer.
+    Connect(Connect),
+    /// Wait for a peer.
+    Listen(Listen),
+}
+
+/// A peer to connect to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Connect {
+    /// Whom to connect to.
+    pub target: Endpoint,
+    /// The local end, where one was asked for.
+    pub source: Option<Source>,
+    /// How names become addresses.
+    pub lookup: Lookup,
+}
+
+/// The local end of an outgoing connection (`-s`, `-p`); at least one of the two is given.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    /// The local address; none means the wildcard of the target's family.
+    pub host: Option<Host>,
+    /// The local port; none means that the kernel picks one.
+    pub port: Option<Port>,
+}
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listen {
+    /// What to listen on.
+    pub on: ListenOn,
+    /// How names become addresses.
+    pub lookup: Lookup,
+    /// Where the chosen port is written once the sockets listen.
+    pub print_port: Option<PortTo>,
+}
+
+/// What a listener listens on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ListenOn {
+    /// A port on one host's addresses, or on every local address.
+    Address {
+        /// The local address; none means the wildcard of each family.
+        host: Option<Host>,
+        /// The port; `Port::Number(0)` lets the kernel pick one for all of the sockets.
+        port: Port,
+    },
+    /// The sockets that a supervisor passed in (`LISTEN_FDS`, `sd_listen_fds(3)`).
+    Inherited,
+}
+
+/// Where `--print-port` writes the port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PortTo {
+    /// Standard error.
+    Stderr,
+    /// An inherited descriptor, closed after the line.
+    Descriptor(RawFd),
+    /// A file, created or truncated.
+    File(PathBuf),
+}
+
+/// The hints given to `getaddrinfo(3)`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lookup {
+    /// `ai_family`.
+    pub family: Family,
+    /// `AI_NUMERICHOST | AI_NUMERICSERV`: nothing is looked up by name.
+    pub numeric: bool,
+}
+
+/// The address families that a run may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// Both.
+    #[default]
+    Any,
+    /// IPv4 only.
+    V4,
+    /// IPv6 only.
+    V6,
+}
+
+/// The rules of the end of data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transfer {
+    /// Whether stdin is read.
+    pub input: Input,
+    /// What the end of our input means to the peer.
+    pub on_input_end: OnInputEnd,
+    /// What the peer's end means to us.
+    pub on_peer_end: OnPeerEnd,
+    /// After the end of our input, end once nothing has come for this long (`-q`).
+    pub quit_after: Option<Duration>,
+    /// Send, and discard whatever comes (`--send-only`).
+    pub send_only: bool,
+    /// How long the peer's kernel may take to acknowledge what was sent, counted from the last
+    /// byte that it acknowledged.
+    pub linger: Duration,
+}
+
+/// Where our input comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Input {
+    /// Standard input.
+    #[default]
+    Stdin,
+    /// Nowhere: there is nothing to send (`-d`, `--recv-only`).
+    Nothing,
+}
+
+/// What the end of our input means to the peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnInputEnd {
+    /// A FIN after the last byte, unless there was nothing to send in the first place.
+    #[default]
+    Auto,
+    /// Always a FIN (`-N`).
+    Shutdown,
+    /// No FIN before the run is done (`--no-shutdown`).
+    Keep,
+}
+
+/// What the peer's end means while our input has not ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnPeerEnd {
+    /// Go on to the last byte, unless nobody can want it any more.
+    #[default]
+    Auto,
+    /// End the run.
+    Exit,
+    /// Go on to the last byte, always.
+    Drain,
+}
+
+/// How long each phase may take; none means for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Lookup and connecting together (`--connect-timeout`, `-w`).
+    pub connect: Option<Duration>,
+    /// Waiting for a client (`--accept-timeout`).
+    pub accept: Option<Duration>,
+    /// Nothing moved in either direction (`--idle-timeout`, `-w`).
+    pub idle: Option<Duration>,
+    /// The whole run (`--max-time`).
+    pub total: Option<Duration>,
+}
