@@ -1,0 +1,3 @@
+//! A netcat whose exit status can be trusted.
+
+pub mod plan;

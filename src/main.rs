@@ -1,1 +1,3 @@
-fn main(){}
+//! Arguments in, exit status out.
+
+fn main() {}

@@ -4,10 +4,8 @@
 //! Whoever holds a `Plan` need not ask again.
 
 mod address;
-mod duration;
 
-pub use address::{AddressError, Endpoint, Host, Port};
-pub use duration::{DurationError, parse_duration};
+pub use address::{Endpoint, Host, Port};
 
 use std::{os::fd::RawFd, path::PathBuf, time::Duration};
 
