@@ -1,7 +1,5 @@
 //! Hosts, ports and the words that name both.
 
-
-
 /// A host name or a numeric address, as typed; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host(String);

@@ -1,0 +1,563 @@
+//! Starts programs with wired descriptors, and waits for them with a deadline.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::File,
+    io::{PipeReader, PipeWriter, Read, Write},
+    os::{
+        fd::{AsFd, AsRawFd, OwnedFd, RawFd},
+        unix::process::{CommandExt, ExitStatusExt},
+    },
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::FdFlags,
+    process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
+};
+
+use super::{Collector, DEADLINE, Digest, pipe};
+
+/// What a program reads.
+pub enum In {
+    /// `/dev/null`.
+    Null,
+    /// Descriptor 0 is closed.
+    Closed,
+    /// A pipe whose other end the test holds ([`Running::write`], [`Running::close_stdin`]).
+    Pipe,
+    /// A pipe that brings these bytes and then ends.
+    Bytes(Vec<u8>),
+    /// A pipe that brings a file's bytes and then ends.
+    PipedFile(PathBuf),
+    /// A file.
+    File(PathBuf),
+    /// Any other descriptor.
+    Fd(OwnedFd),
+}
+
+/// Where a program writes.
+pub enum Out {
+    /// A pipe whose bytes are kept.
+    Keep,
+    /// A pipe of which only the digest is kept.
+    Digest,
+    /// A file.
+    File(PathBuf),
+    /// `/dev/null`.
+    Null,
+    /// `/dev/full`.
+    Full,
+    /// Descriptor 1 is closed.
+    Closed,
+    /// Any other descriptor.
+    Fd(OwnedFd),
+}
+
+/// A program about to be started.
+pub struct Tool {
+    words: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
+    user: Option<u32>,
+    stdin: In,
+    stdout: Out,
+    inherited: Vec<OwnedFd>,
+    port: Option<PipeReader>,
+}
+
+/// Descriptors that a child is to inherit lose their close-on-exec flag for a moment; nobody
+/// else may start a child in that moment.
+static SPAWN: Mutex<()> = Mutex::new(());
+
+impl Tool {
+    /// `oxnc` with these arguments; nothing to send, stdout kept.
+    pub fn oxnc(args: &[&str]) -> Self {
+        Self::program(env!("CARGO_BIN_EXE_oxnc"), args)
+    }
+
+    /// `oxnc` connecting to `port` on 127.0.0.1.
+    pub fn connect(port: u16, options: &[&str]) -> Self {
+        Self::oxnc(options).args(&["127.0.0.1", &port.to_string()])
+    }
+
+    /// `oxnc` listening on a free port of 127.0.0.1, to be started with
+    /// [`Tool::start_listening`].
+    pub fn listen(options: &[&str]) -> Self {
+        Self::listen_with(options, &["127.0.0.1", "0"])
+    }
+
+    /// `oxnc` listening as `words` say, to be started with [`Tool::start_listening`].
+    pub fn listen_with(options: &[&str], words: &[&str]) -> Self {
+        let (rx, tx) = pipe();
+        let print = format!("--print-port=fd:{}", tx.as_raw_fd());
+        let mut tool = Self::oxnc(&["-l", &print])
+            .args(options)
+            .args(words)
+            .inherit(tx.into());
+        tool.port = Some(rx);
+        tool
+    }
+
+    /// Any program.
+    pub fn program(name: impl AsRef<OsStr>, args: &[&str]) -> Self {
+        let this = Self {
+            words: vec![name.as_ref().into()],
+            env: Vec::new(),
+            user: None,
+            stdin: In::Null,
+            stdout: Out::Keep,
+            inherited: Vec::new(),
+            port: None,
+        };
+        this.args(args)
+    }
+
+    pub fn args(mut self, args: &[&str]) -> Self {
+        self.words.extend(args.iter().map(OsString::from));
+        self
+    }
+
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.words.push(arg.into());
+        self
+    }
+
+    pub fn stdin(mut self, stdin: In) -> Self {
+        self.stdin = stdin;
+        self
+    }
+
+    pub fn stdout(mut self, stdout: Out) -> Self {
+        self.stdout = stdout;
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Runs as this user and group, with no other groups.
+    pub fn user(mut self, id: u32) -> Self {
+        self.user = Some(id);
+        self
+    }
+
+    /// Keeps a descriptor open, under its own number, in the program.
+    pub fn inherit(mut self, fd: OwnedFd) -> Self {
+        self.inherited.push(fd);
+        self
+    }
+
+    /// Runs it by way of another program, which must exec it in its own process.
+    pub fn under(mut self, wrapper: &[&str]) -> Self {
+        self.words.splice(0..0, wrapper.iter().map(OsString::from));
+        self
+    }
+
+    pub fn start(mut self) -> Running {
+        // The standard library cannot start a child with a descriptor closed; a shell can.
+        let mut closing = String::new();
+        if matches!(self.stdin, In::Closed) {
+            closing += " <&-";
+        }
+        if matches!(self.stdout, Out::Closed) {
+            closing += " >&-";
+        }
+        if !closing.is_empty() {
+            let script = format!("exec \"$@\"{closing}");
+            self = self.under(&["sh", "-c", &script, "sh"]);
+        }
+
+        let mut words = self.words.iter();
+        let mut command = Command::new(words.next().expect("a program"));
+        command
+            .args(words)
+            .envs(self.env.iter().map(|(k, v)| (k, v)));
+        if let Some(id) = self.user {
+            command.uid(id).gid(id);
+        }
+
+        let mut stdin = None;
+        let mut feed: Option<Box<dyn FnOnce(PipeWriter) + Send>> = None;
+        command.stdin(match self.stdin {
+            In::Null | In::Closed => Stdio::null(),
+            In::File(path) => File::open(path).expect("opening stdin").into(),
+            In::Fd(fd) => fd.into(),
+            In::Pipe => piped_in(&mut stdin),
+            In::Bytes(bytes) => {
+                // A program that has heard enough closes the pipe: its right.
+                feed = Some(Box::new(move |mut tx| drop(tx.write_all(&bytes))));
+                piped_in(&mut stdin)
+            }
+            In::PipedFile(path) => {
+                let mut file = File::open(path).expect("opening stdin");
+                feed = Some(Box::new(move |mut tx| {
+                    drop(std::io::copy(&mut file, &mut tx))
+                }));
+                piped_in(&mut stdin)
+            }
+        });
+
+        let mut collect: Option<(PipeReader, bool)> = None;
+        command.stdout(match self.stdout {
+            Out::Keep => piped_out(&mut collect, true),
+            Out::Digest => piped_out(&mut collect, false),
+            Out::File(path) => File::create(path).expect("creating stdout").into(),
+            Out::Null | Out::Closed => Stdio::null(),
+            Out::Full => File::options()
+                .write(true)
+                .open("/dev/full")
+                .expect("/dev/full")
+                .into(),
+            Out::Fd(fd) => fd.into(),
+        });
+
+        let (stderr, stderr_tx) = pipe();
+        command.stderr(stderr_tx);
+
+        let child = {
+            let _alone = SPAWN.lock().unwrap_or_else(PoisonError::into_inner);
+            for fd in &self.inherited {
+                rustix::io::fcntl_setfd(fd, FdFlags::empty()).expect("F_SETFD");
+            }
+            let child = command
+                .spawn()
+                .unwrap_or_else(|e| panic!("{:?}: {e}", self.words));
+            for fd in &self.inherited {
+                rustix::io::fcntl_setfd(fd, FdFlags::CLOEXEC).expect("F_SETFD");
+            }
+            child
+        };
+        // `command` holds the child's ends of the pipes, `self` the inherited ones.
+        drop(command);
+        drop(self.inherited);
+
+        let pid = Pid::from_child(&child);
+        if let Some(feed) = feed {
+            let tx = stdin.take().expect("a pipe to feed");
+            std::thread::spawn(move || feed(tx));
+        }
+        Running {
+            line: self
+                .words
+                .join(OsStr::new(" "))
+                .to_string_lossy()
+                .into_owned(),
+            ended: pidfd_open(pid, PidfdFlags::empty()).expect("pidfd_open"),
+            child,
+            stdin,
+            stdout: collect.map(|(rx, keep)| {
+                if keep {
+                    Collector::keeping(rx)
+                } else {
+                    Collector::digesting(rx)
+                }
+            }),
+            stderr: Collector::keeping(stderr),
+            began: Instant::now(),
+            port: self.port,
+        }
+    }
+
+    /// Starts it and waits until it listens: the port that it printed.
+    pub fn start_listening(self) -> (Running, u16) {
+        let mut running = self.start();
+        let port = running.printed_port();
+        (running, port)
+    }
+
+    /// Starts it and waits for its end.
+    pub fn run(self) -> Done {
+        self.start().wait()
+    }
+}
+
+fn piped_in(keep: &mut Option<PipeWriter>) -> Stdio {
+    let (rx, tx) = pipe();
+    *keep = Some(tx);
+    rx.into()
+}
+
+fn piped_out(keep: &mut Option<(PipeReader, bool)>, whole: bool) -> Stdio {
+    let (rx, tx) = pipe();
+    *keep = Some((rx, whole));
+    tx.into()
+}
+
+/// A program that runs; killed, by its pid, when this is dropped.
+pub struct Running {
+    line: String,
+    child: Child,
+    ended: OwnedFd,
+    stdin: Option<PipeWriter>,
+    stdout: Option<Collector>,
+    pub stderr: Collector,
+    began: Instant,
+    port: Option<PipeReader>,
+}
+
+impl Running {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("kill");
+    }
+
+    /// Writes to its stdin ([`In::Pipe`]).
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.stdin
+            .as_mut()
+            .expect("In::Pipe")
+            .write_all(bytes)
+            .expect("writing to its stdin");
+    }
+
+    /// The test's end of its stdin ([`In::Pipe`]).
+    pub fn take_stdin(&mut self) -> PipeWriter {
+        self.stdin.take().expect("In::Pipe")
+    }
+
+    /// Ends its stdin ([`In::Pipe`]).
+    pub fn close_stdin(&mut self) {
+        drop(self.take_stdin());
+    }
+
+    /// What it has written so far ([`Out::Keep`], [`Out::Digest`]).
+    pub fn stdout(&self) -> &Collector {
+        self.stdout.as_ref().expect("Out::Keep or Out::Digest")
+    }
+
+    /// Whether it ends within `time`.
+    pub fn ends_within(&self, time: Duration) -> bool {
+        readable(&self.ended, time)
+    }
+
+    /// Asserts that it is still there after `time`: the time is what is being tested.
+    pub fn runs_on_for(&self, time: Duration) {
+        assert!(
+            !self.ends_within(time),
+            "{} ended: {}",
+            self.line,
+            self.errors()
+        );
+    }
+
+    /// Waits for its end.
+    pub fn wait(self) -> Done {
+        self.wait_within(DEADLINE)
+    }
+
+    /// Waits for its end, which must come within `time`.
+    pub fn wait_within(mut self, time: Duration) -> Done {
+        let in_time = self.ends_within(time);
+        let took = self.began.elapsed();
+        assert!(
+            in_time,
+            "{} still runs after {took:?}: {}",
+            self.line,
+            self.errors()
+        );
+        let status = self.child.wait().expect("wait");
+        let (stdout, digest) = match &self.stdout {
+            Some(stdout) => stdout.finish(),
+            None => (Vec::new(), Digest::of(&[])),
+        };
+        let (stderr, _) = self.stderr.finish();
+        let stderr = String::from_utf8_lossy(&stderr).into_owned();
+        Done {
+            line: self.line.clone(),
+            status,
+            stdout,
+            digest,
+            stderr,
+            took,
+        }
+    }
+
+    fn printed_port(&mut self) -> u16 {
+        let mut source = self.port.take().expect("Tool::listen");
+        let mut line = Vec::new();
+        let until = Instant::now() + DEADLINE;
+        while !line.ends_with(b"\n") {
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(
+                readable(&source, left),
+                "{} prints no port: {}",
+                self.line,
+                self.errors()
+            );
+            let mut byte = [0];
+            let n = source.read(&mut byte).expect("reading the port");
+            assert!(
+                n > 0,
+                "{} printed {line:?} for a port: {}",
+                self.line,
+                self.errors()
+            );
+            line.extend(byte);
+        }
+        String::from_utf8_lossy(&line)
+            .trim_end()
+            .parse()
+            .expect("a port alone on its line")
+    }
+
+    fn errors(&self) -> String {
+        // One that ended has said everything, unless it left children behind.
+        if self.ends_within(Duration::ZERO) {
+            self.stderr.ends_within(DEADLINE);
+        }
+        String::from_utf8_lossy(&self.stderr.so_far()).into_owned()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both do nothing once the child has been waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Whether a descriptor becomes readable (or ends) within `time`.
+pub fn readable(fd: &impl AsFd, time: Duration) -> bool {
+    let until = Instant::now() + time;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).expect("a short time");
+        match poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&left)) {
+            Ok(n) => return n > 0,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(e) => panic!("poll: {e}"),
+        }
+    }
+}
+
+/// The number that a descriptor has here, and in a program that inherits it.
+pub fn number(fd: &impl AsFd) -> RawFd {
+    fd.as_fd().as_raw_fd()
+}
+
+/// A program that has ended.
+#[derive(Debug)]
+pub struct Done {
+    pub line: String,
+    pub status: ExitStatus,
+    pub stdout: Vec<u8>,
+    pub digest: Digest,
+    pub stderr: String,
+    pub took: Duration,
+}
+
+impl Done {
+    /// It did all that was asked, and has nothing to say.
+    #[track_caller]
+    pub fn succeeds(&self) -> &Self {
+        assert_eq!(
+            self.status.code(),
+            Some(0),
+            "{}: {}\n{}",
+            self.line,
+            self.status,
+            self.stderr
+        );
+        assert_eq!(
+            self.stderr, "",
+            "{} talks although nothing is wrong",
+            self.line
+        );
+        self
+    }
+
+    /// It ended with `code`, and said in one line what was wrong, using these words.
+    #[track_caller]
+    pub fn fails(&self, code: i32, words: &[&str]) -> &Self {
+        let Self {
+            line,
+            status,
+            stderr,
+            ..
+        } = self;
+        assert_eq!(status.code(), Some(code), "{line}: {status}\n{stderr}");
+        assert!(stderr.starts_with("oxnc: "), "{line} said {stderr:?}");
+        assert!(
+            stderr.ends_with('\n') && stderr.lines().count() == 1,
+            "{line} said {stderr:?}"
+        );
+        let text = stderr.to_lowercase();
+        for word in words {
+            assert!(
+                text.contains(&word.to_lowercase()),
+                "no {word:?} in {stderr:?} of {line}"
+            );
+        }
+        self
+    }
+
+    /// It ended with `code`, whatever it said (for programs that are not ours).
+    #[track_caller]
+    pub fn exits(&self, code: i32) -> &Self {
+        assert_eq!(
+            self.status.code(),
+            Some(code),
+            "{}: {}\n{}",
+            self.line,
+            self.status,
+            self.stderr
+        );
+        self
+    }
+
+    /// It was ended by a signal.
+    #[track_caller]
+    pub fn dies_of(&self, signal: Signal) -> &Self {
+        let Self {
+            line,
+            status,
+            stderr,
+            ..
+        } = self;
+        assert_eq!(
+            status.signal(),
+            Some(signal.as_raw()),
+            "{line}: {status}\n{stderr}"
+        );
+        self
+    }
+
+    /// What it wrote.
+    #[track_caller]
+    pub fn wrote(&self, bytes: &[u8]) -> &Self {
+        assert!(
+            self.stdout == bytes,
+            "{}: {} bytes on stdout instead of {}: {:?}",
+            self.line,
+            self.stdout.len(),
+            bytes.len(),
+            String::from_utf8_lossy(self.stdout.get(..200).unwrap_or(&self.stdout)),
+        );
+        self
+    }
+
+    /// It took this long, give or take what a busy machine adds.
+    #[track_caller]
+    pub fn took_about(&self, time: Duration) -> &Self {
+        let Self {
+            line, took, stderr, ..
+        } = self;
+        assert!(*took >= time, "{line}: {took:?}, too early\n{stderr}");
+        assert!(
+            *took <= time + super::SLACK,
+            "{line}: {took:?}, too late\n{stderr}"
+        );
+        self
+    }
+}
