@@ -2,8 +2,7 @@
 //! other side knows.
 
 use crate::util::{
-    In, Out, Peer, Running, Server, Signal, SmallDisk, Terminal, Tool, data::random_bytes, ms,
-    pipe,
+    In, Out, Peer, Running, Server, Signal, SmallDisk, Terminal, Tool, data::random_bytes, ms, pipe,
 };
 
 /// A sender that has delivered some bytes and is waiting for more from its stdin, and its
@@ -11,7 +10,9 @@ use crate::util::{
 fn pairs(sender_options: &[&str], receiver_options: &[&str]) -> [(Running, Running); 2] {
     let (receiver, port) = Tool::listen(receiver_options).start_listening();
     let sender = Tool::connect(port, sender_options).stdin(In::Pipe).start();
-    let (listening, port) = Tool::listen(sender_options).stdin(In::Pipe).start_listening();
+    let (listening, port) = Tool::listen(sender_options)
+        .stdin(In::Pipe)
+        .start_listening();
     let connected = Tool::connect(port, receiver_options).start();
     let mut pairs = [(sender, receiver), (listening, connected)];
     for (sender, receiver) in &mut pairs {
@@ -48,7 +49,9 @@ fn interrupted_sender(signal: Signal) {
 fn a_receiver_that_is_interrupted_makes_its_sender_fail() {
     for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
         let (receiver, port) = Tool::listen(&[]).stdout(Out::Digest).start_listening();
-        let sender = Tool::connect(port, &[]).stdin(In::File("/dev/zero".into())).start();
+        let sender = Tool::connect(port, &[])
+            .stdin(In::File("/dev/zero".into()))
+            .start();
         receiver.stdout().wait_for(1 << 20);
         receiver.signal(signal);
         receiver.wait().dies_of(signal);
@@ -118,7 +121,9 @@ fn an_idle_limit_ends_a_run_in_which_nothing_moves_in_time() {
 #[test]
 fn a_total_limit_ends_a_run_that_moves() {
     let server = Server::new();
-    let run = Tool::connect(server.port(), &["--max-time=700ms"]).stdout(Out::Null).start();
+    let run = Tool::connect(server.port(), &["--max-time=700ms"])
+        .stdout(Out::Null)
+        .start();
     let mut peer = server.accept();
     peer.send_until_error();
     run.wait().fails(124, &[]).took_about(ms(700));
@@ -138,7 +143,9 @@ fn a_person_who_interrupts_a_conversation_says_goodbye() {
     // Stdin is a terminal: what was typed is complete, and the peer gets an end, not a cut.
     let mut terminal = Terminal::new();
     let server = Server::new();
-    let run = Tool::connect(server.port(), &[]).stdin(In::Fd(terminal.side())).start();
+    let run = Tool::connect(server.port(), &[])
+        .stdin(In::Fd(terminal.side()))
+        .start();
     let mut peer = server.accept();
     terminal.type_in("hello\n");
     assert_eq!(peer.recv(6), b"hello\n");
@@ -210,8 +217,12 @@ fn a_sender_of_little_knows_that_its_receiver_could_not_write_it() {
 #[test]
 fn a_reader_that_leaves_cuts_the_sender_off() {
     let (rx, tx) = pipe();
-    let (receiver, port) = Tool::listen(&[]).stdout(Out::Fd(tx.into())).start_listening();
-    let sender = Tool::connect(port, &[]).stdin(In::File("/dev/zero".into())).start();
+    let (receiver, port) = Tool::listen(&[])
+        .stdout(Out::Fd(tx.into()))
+        .start_listening();
+    let sender = Tool::connect(port, &[])
+        .stdin(In::File("/dev/zero".into()))
+        .start();
     drop(rx);
     let done = receiver.wait();
     done.dies_of(Signal::PIPE);
@@ -262,7 +273,9 @@ fn a_client_that_came_too_late_is_refused_and_not_acknowledged() {
     run.signal(Signal::STOP);
     let mut first = Peer::connect(port);
     first.send(b"first");
-    let second = Tool::connect(port, &[]).stdin(In::Bytes(b"second".to_vec())).start();
+    let second = Tool::connect(port, &[])
+        .stdin(In::Bytes(b"second".to_vec()))
+        .start();
     second.runs_on_for(ms(300));
     run.signal(Signal::CONT);
     first.half_close();

@@ -1,11 +1,6 @@
 //! When the peer has ended and our input has not: to the last byte, unless nobody can want it.
 
-use std::{
-    fs::File,
-    io::Write,
-    os::unix::net::UnixStream,
-    time::Duration,
-};
+use std::{fs::File, io::Write, os::unix::net::UnixStream, time::Duration};
 
 use crate::util::{In, Net, Peer, Running, Server, Terminal, Tool, fifo, ms, pipe, spawn};
 
@@ -14,7 +9,9 @@ const SILENCE: Duration = ms(300);
 /// A client of ours whose stdin is an open pipe, and a server that plays its part.
 fn client(options: &[&str], play: impl FnOnce(Peer) -> Peer) -> (Running, Peer) {
     let server = Server::new();
-    let run = Tool::connect(server.port(), options).stdin(In::Pipe).start();
+    let run = Tool::connect(server.port(), options)
+        .stdin(In::Pipe)
+        .start();
     let peer = play(server.accept());
     (run, peer)
 }
@@ -88,13 +85,24 @@ fn a_slow_producer_that_has_begun_loses_nothing_to_a_server_that_answered() {
 
 #[test]
 fn a_slow_producer_between_two_oxncs_loses_nothing() {
-    for (server_in, client_in) in [(In::Bytes(Vec::new()), In::Pipe), (In::Pipe, In::Bytes(Vec::new()))] {
+    for (server_in, client_in) in [
+        (In::Bytes(Vec::new()), In::Pipe),
+        (In::Pipe, In::Bytes(Vec::new())),
+    ] {
         let server_sends = matches!(server_in, In::Pipe);
         let (mut server, port) = Tool::listen(&[]).stdin(server_in).start_listening();
         let mut client = Tool::connect(port, &[]).stdin(client_in).start();
-        produce_slowly(if server_sends { &mut server } else { &mut client });
+        produce_slowly(if server_sends {
+            &mut server
+        } else {
+            &mut client
+        });
         let (server, client) = (server.wait(), client.wait());
-        let (sender, receiver) = if server_sends { (server, client) } else { (client, server) };
+        let (sender, receiver) = if server_sends {
+            (server, client)
+        } else {
+            (client, server)
+        };
         sender.succeeds().wrote(b"");
         receiver.succeeds().wrote(b"one\ntwo\nthree\n");
     }
@@ -115,7 +123,9 @@ fn a_server_that_answered_and_left_ends_a_client_with_an_idle_pipe_on_stdin() {
 fn a_server_that_answered_and_left_ends_a_client_with_an_idle_socket_on_stdin() {
     let server = Server::new();
     let (_ours, theirs) = UnixStream::pair().unwrap();
-    let run = Tool::connect(server.port(), &[]).stdin(In::Fd(theirs.into())).start();
+    let run = Tool::connect(server.port(), &[])
+        .stdin(In::Fd(theirs.into()))
+        .start();
     let mut peer = server.accept();
     peer.send(b"answer");
     peer.close();
@@ -129,7 +139,9 @@ fn a_fifo_on_stdin_is_somebodys_and_waited_for() {
     let server = Server::new();
     // Opened for both, so that neither side waits for the other to open.
     let mut writer = File::options().read(true).write(true).open(&path).unwrap();
-    let run = Tool::connect(server.port(), &[]).stdin(In::File(path)).start();
+    let run = Tool::connect(server.port(), &[])
+        .stdin(In::File(path))
+        .start();
     let mut peer = answers_and_half_closes(server.accept());
     run.runs_on_for(SILENCE);
     writer.write_all(b"late but wanted").unwrap();
@@ -145,7 +157,9 @@ fn bytes_that_wait_in_stdins_pipe_are_sent_although_the_server_left_first() {
     let server = Server::new();
     let (rx, mut tx) = pipe();
     tx.write_all(b"already here").unwrap();
-    let run = Tool::connect(server.port(), &[]).stdin(In::Fd(rx.into())).start();
+    let run = Tool::connect(server.port(), &[])
+        .stdin(In::Fd(rx.into()))
+        .start();
     let mut peer = answers_and_half_closes(server.accept());
     assert_eq!(peer.recv(12), b"already here");
     run.runs_on_for(SILENCE);
@@ -171,12 +185,16 @@ fn a_terminal_on_stdin_ends_with_the_peer() {
     let terminal = Terminal::new();
     let before = terminal.settings();
     let server = Server::new();
-    let run = Tool::connect(server.port(), &[]).stdin(In::Fd(terminal.side())).start();
+    let run = Tool::connect(server.port(), &[])
+        .stdin(In::Fd(terminal.side()))
+        .start();
     let peer = server.accept();
     peer.close();
     run.wait_within(ms(2000)).succeeds();
 
-    let (run, port) = Tool::listen(&[]).stdin(In::Fd(terminal.side())).start_listening();
+    let (run, port) = Tool::listen(&[])
+        .stdin(In::Fd(terminal.side()))
+        .start_listening();
     Peer::connect(port).close();
     run.wait_within(ms(2000)).succeeds();
     assert_eq!(terminal.settings(), before);
@@ -186,7 +204,9 @@ fn a_terminal_on_stdin_ends_with_the_peer() {
 fn a_terminal_on_stdin_ends_with_the_peer_even_after_lines_were_typed() {
     let mut terminal = Terminal::new();
     let server = Server::new();
-    let run = Tool::connect(server.port(), &[]).stdin(In::Fd(terminal.side())).start();
+    let run = Tool::connect(server.port(), &[])
+        .stdin(In::Fd(terminal.side()))
+        .start();
     let mut peer = server.accept();
     terminal.type_in("hello\n");
     assert_eq!(peer.recv(6), b"hello\n");
@@ -199,7 +219,9 @@ fn a_terminal_on_stdin_ends_with_the_peer_even_after_lines_were_typed() {
 fn the_end_of_input_typed_at_a_terminal_is_an_end() {
     let mut terminal = Terminal::new();
     let server = Server::new();
-    let run = Tool::connect(server.port(), &[]).stdin(In::Fd(terminal.side())).start();
+    let run = Tool::connect(server.port(), &[])
+        .stdin(In::Fd(terminal.side()))
+        .start();
     let mut peer = server.accept();
     terminal.type_in("hello\n\x04");
     assert_eq!(peer.recv_all(), b"hello\n");
@@ -253,7 +275,10 @@ fn a_peer_that_closed_is_found_gone_while_draining() {
     net.sh("echo 1 > /proc/sys/net/ipv4/tcp_fin_timeout");
     let runs = [&b""[..], b"delivered"].map(|delivered| {
         let server = net.inside(Server::new);
-        let mut run = net.tool(Tool::connect(server.port(), &[])).stdin(In::Pipe).start();
+        let mut run = net
+            .tool(Tool::connect(server.port(), &[]))
+            .stdin(In::Pipe)
+            .start();
         let mut peer = server.accept();
         if !delivered.is_empty() {
             run.write(delivered);
@@ -273,9 +298,13 @@ fn a_dead_host_is_found_while_draining() {
     needs!("root", "nft");
     let (near, far) = Net::pair();
     let runs = [&b""[..], b"delivered"].map(|delivered| {
-        let server = far.inside(|| Server::on("192.0.2.2:0".parse::<std::net::SocketAddr>().unwrap()));
+        let server =
+            far.inside(|| Server::on("192.0.2.2:0".parse::<std::net::SocketAddr>().unwrap()));
         let port = server.port().to_string();
-        let mut run = near.tool(Tool::oxnc(&["192.0.2.2", &port])).stdin(In::Pipe).start();
+        let mut run = near
+            .tool(Tool::oxnc(&["192.0.2.2", &port]))
+            .stdin(In::Pipe)
+            .start();
         let mut peer = server.accept();
         if !delivered.is_empty() {
             run.write(delivered);

@@ -144,7 +144,9 @@ fn the_peers_end_shuts_down_a_socket_that_is_stdin_and_stdout() {
     let wire = |tool: Tool| {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let both = |s: &UnixStream| s.try_clone().unwrap().into();
-        let tool = tool.stdin(In::Fd(both(&theirs))).stdout(Out::Fd(both(&theirs)));
+        let tool = tool
+            .stdin(In::Fd(both(&theirs)))
+            .stdout(Out::Fd(both(&theirs)));
         // The test keeps `theirs` open: only a shutdown can end what `ours` reads.
         ends.borrow_mut().push((ours, theirs));
         tool

@@ -72,7 +72,10 @@ fn a_reset_behind_a_stalled_stdout_loses_nothing_that_was_read() {
             let stdout = Collector::keeping(rx);
             run.wait().fails(3, &["reset"]);
             let (written, _) = stdout.finish();
-            assert!(data.starts_with(&written), "what came out is not what was sent");
+            assert!(
+                data.starts_with(&written),
+                "what came out is not what was sent"
+            );
             assert!(!written.is_empty());
         }
     }
@@ -101,7 +104,9 @@ fn a_stopped_receiver_does_not_mistake_a_reset_for_an_end() {
 fn an_error_does_not_discard_bytes_that_are_readable() {
     for _ in 0..10 {
         let server = Server::new();
-        let run = Tool::connect(server.port(), &[]).stdin(In::Bytes(b"ruok\n".to_vec())).start();
+        let run = Tool::connect(server.port(), &[])
+            .stdin(In::Bytes(b"ruok\n".to_vec()))
+            .start();
         let mut peer = server.accept();
         peer.recv(4);
         peer.send(b"imok");
@@ -128,7 +133,9 @@ fn a_connection_destroyed_from_outside_breaks_both_ends() {
     needs!("root", "ss");
     for _ in 0..5 {
         let (receiver, port) = Tool::listen(&[]).stdout(Out::Digest).start_listening();
-        let sender = Tool::connect(port, &[]).stdin(In::File("/dev/zero".into())).start();
+        let sender = Tool::connect(port, &[])
+            .stdin(In::File("/dev/zero".into()))
+            .start();
         receiver.stdout().wait_for(100_000);
         let filter = format!("sport = :{port}");
         Tool::program("ss", &["-K", "-t", "state", "established", &filter]).run();
@@ -204,7 +211,9 @@ fn a_nonblocking_stdout_with_a_slow_reader_gets_everything() {
     fcntl_setfl(&tx, flags).unwrap();
     let watch = tx.try_clone().unwrap();
     let server = Server::new();
-    let run = Tool::connect(server.port(), &[]).stdout(Out::Fd(tx.into())).start();
+    let run = Tool::connect(server.port(), &[])
+        .stdout(Out::Fd(tx.into()))
+        .start();
     let mut peer = server.accept();
     let bytes = data.clone();
     let sending = spawn(move || peer.send(&bytes));
@@ -270,7 +279,9 @@ fn short_reads_and_writes_everywhere_lose_nothing() {
         let data = data.get(..(size * 2000).min(data.len())).unwrap().to_vec();
         let (in_rx, in_tx) = pipe_of_size(4096);
         let (out_rx, out_tx) = pipe_of_size(4096);
-        let (receiver, port) = Tool::listen(&[]).stdout(Out::Fd(out_tx.into())).start_listening();
+        let (receiver, port) = Tool::listen(&[])
+            .stdout(Out::Fd(out_tx.into()))
+            .start_listening();
         let sender = Tool::connect(port, &[]).stdin(In::Fd(in_rx.into())).start();
         let bytes = data.clone();
         let writing = spawn(move || {
@@ -295,7 +306,11 @@ fn short_reads_and_writes_everywhere_lose_nothing() {
         writing.join();
         sender.wait().succeeds();
         receiver.wait().succeeds();
-        assert_eq!(Digest::of(&reading.join()), Digest::of(&data), "pieces of {size}");
+        assert_eq!(
+            Digest::of(&reading.join()),
+            Digest::of(&data),
+            "pieces of {size}"
+        );
     }
 }
 

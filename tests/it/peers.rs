@@ -19,7 +19,11 @@ struct Other {
 }
 
 const fn client(program: &'static str, words: &'static [&'static str]) -> Other {
-    Other { program, words, ready: "" }
+    Other {
+        program,
+        words,
+        ready: "",
+    }
 }
 
 const fn server(
@@ -27,7 +31,11 @@ const fn server(
     words: &'static [&'static str],
     ready: &'static str,
 ) -> Other {
-    Other { program, words, ready }
+    Other {
+        program,
+        words,
+        ready,
+    }
 }
 
 #[test]
@@ -132,13 +140,29 @@ fn socat_listens_and_receives_from_us() {
 fn an_answer_after_our_end_comes_back_from_every_kind_of_server() {
     needs!("root", "socat", "ncat");
     for (program, words, ready) in [
-        ("socat", &["-d", "-d", "TCP-LISTEN:4000", "SYSTEM:cat; sleep 0.3; echo bye"][..], "listening"),
-        ("ncat", &["-v", "-l", PORT, "-c", "cat; sleep 0.3; echo bye"][..], "Listening on"),
+        (
+            "socat",
+            &[
+                "-d",
+                "-d",
+                "TCP-LISTEN:4000",
+                "SYSTEM:cat; sleep 0.3; echo bye",
+            ][..],
+            "listening",
+        ),
+        (
+            "ncat",
+            &["-v", "-l", PORT, "-c", "cat; sleep 0.3; echo bye"][..],
+            "Listening on",
+        ),
     ] {
         let net = Net::new();
         let other = start_listening(&net, &server(program, words, ready), In::Null, Out::Keep);
         let us = net.tool(Tool::oxnc(&["127.0.0.1", PORT]));
-        us.stdin(In::Bytes(b"hello\n".to_vec())).run().succeeds().wrote(b"hello\nbye\n");
+        us.stdin(In::Bytes(b"hello\n".to_vec()))
+            .run()
+            .succeeds()
+            .wrote(b"hello\nbye\n");
         other.wait().exits(0);
     }
 }
@@ -147,7 +171,10 @@ fn other_connects_and_sends(other: &Other) {
     needs!(other.program);
     let file = RandomFile::new(SIZE, 2);
     let (us, port) = Tool::listen(&[]).stdout(Out::Digest).start_listening();
-    connecting(other, port).stdin(In::File(file.path())).run().exits(0);
+    connecting(other, port)
+        .stdin(In::File(file.path()))
+        .run()
+        .exits(0);
     let us = us.wait();
     us.succeeds();
     assert_eq!(us.digest, file.digest);
@@ -156,7 +183,9 @@ fn other_connects_and_sends(other: &Other) {
 fn other_connects_and_receives(other: &Other) {
     needs!(other.program);
     let file = RandomFile::new(SIZE, 3);
-    let (us, port) = Tool::listen(&[]).stdin(In::File(file.path())).start_listening();
+    let (us, port) = Tool::listen(&[])
+        .stdin(In::File(file.path()))
+        .start_listening();
     let done = connecting(other, port).stdout(Out::Digest).run();
     us.wait().succeeds().wrote(b"");
     done.exits(0);
@@ -168,7 +197,10 @@ fn other_listens_and_sends(other: &Other) {
     let file = RandomFile::new(SIZE, 4);
     let net = Net::new();
     let server = start_listening(&net, other, In::File(file.path()), Out::Keep);
-    let us = net.tool(Tool::oxnc(&["127.0.0.1", PORT])).stdout(Out::Digest).run();
+    let us = net
+        .tool(Tool::oxnc(&["127.0.0.1", PORT]))
+        .stdout(Out::Digest)
+        .run();
     us.succeeds();
     assert_eq!(us.digest, file.digest);
     server.wait().exits(0);
@@ -179,7 +211,10 @@ fn other_listens_and_receives(other: &Other) {
     let file = RandomFile::new(SIZE, 5);
     let net = Net::new();
     let server = start_listening(&net, other, In::Null, Out::Digest);
-    let us = net.tool(Tool::oxnc(&["127.0.0.1", PORT])).stdin(In::File(file.path())).run();
+    let us = net
+        .tool(Tool::oxnc(&["127.0.0.1", PORT]))
+        .stdin(In::File(file.path()))
+        .run();
     us.succeeds().wrote(b"");
     let done = server.wait();
     done.exits(0);
@@ -192,7 +227,11 @@ fn connecting(other: &Other, port: u16) -> Tool {
     for word in other.words {
         tool = tool.arg(word.replace("{port}", &port));
     }
-    if other.program == "socat" { tool } else { tool.arg(port) }
+    if other.program == "socat" {
+        tool
+    } else {
+        tool.arg(port)
+    }
 }
 
 fn start_listening(net: &Net, other: &Other, stdin: In, stdout: Out) -> Running {

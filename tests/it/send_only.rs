@@ -50,7 +50,11 @@ fn a_peer_that_never_closes_is_waited_for_until_linger_runs_out() {
         assert_eq!(peer.recv_all(), b"all of it");
         let done = run.wait();
         done.succeeds();
-        assert!(done.took >= ms(700) && done.took < ms(3000), "{:?}", done.took);
+        assert!(
+            done.took >= ms(700) && done.took < ms(3000),
+            "{:?}",
+            done.took
+        );
         peer.close();
     }
 }
@@ -141,10 +145,18 @@ fn a_peer_that_half_closes_goes_on_getting_everything() {
 #[test]
 fn a_peer_whose_window_stays_shut_is_not_called_served() {
     let data = random_bytes(16 * MIB, 15);
-    for options in [&["--linger=700ms", "--max-time=8s"][..], &["--send-only", "--linger=700ms", "--max-time=8s"]] {
+    for options in [
+        &["--linger=700ms", "--max-time=8s"][..],
+        &["--send-only", "--linger=700ms", "--max-time=8s"],
+    ] {
         for (run, peer) in senders(options, &data) {
             let done = run.wait();
-            assert!(matches!(done.status.code(), Some(5 | 124)), "{}: {}", done.status, done.stderr);
+            assert!(
+                matches!(done.status.code(), Some(5 | 124)),
+                "{}: {}",
+                done.status,
+                done.stderr
+            );
             drop(peer);
         }
     }

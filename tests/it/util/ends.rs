@@ -96,7 +96,11 @@ impl SmallDisk {
     /// Where a file of this name is, as seen from outside.
     pub fn file(&self, name: &str) -> PathBuf {
         let root = PathBuf::from(format!("/proc/{}/root", self.holder.pid()));
-        let dir = self.dir.path().strip_prefix("/").unwrap_or_else(|_| self.dir.path());
+        let dir = self
+            .dir
+            .path()
+            .strip_prefix("/")
+            .unwrap_or_else(|_| self.dir.path());
         root.join(dir).join(name)
     }
 }

@@ -1,17 +1,15 @@
 //! The other end of a connection, played step by step.
 
 use std::{
-    fs::File,
     io::{self, ErrorKind, Read, Write},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     os::fd::OwnedFd,
-    path::Path,
     time::Duration,
 };
 
 use socket2::SockRef;
 
-use super::{DEADLINE, Digest, tool::readable};
+use super::{DEADLINE, tool::readable};
 
 /// A listening socket on a port of the kernel's choice.
 pub struct Server {
@@ -91,11 +89,6 @@ impl Peer {
         }
     }
 
-    pub fn send_file(&mut self, path: &Path) {
-        let mut file = File::open(path).expect("opening what is to be sent");
-        io::copy(&mut file, &mut self.socket).expect("the peer sends");
-    }
-
     /// Reads exactly `n` bytes.
     pub fn recv(&mut self, n: usize) -> Vec<u8> {
         let mut bytes = vec![0; n];
@@ -110,11 +103,6 @@ impl Peer {
             .read_to_end(&mut bytes)
             .expect("the peer reads to the end");
         bytes
-    }
-
-    /// Reads to the end, which must be a clean one: the digest.
-    pub fn digest(&mut self) -> Digest {
-        Digest::of_reader(&mut self.socket)
     }
 
     /// Reads until the connection is reset: what came before.

@@ -6,7 +6,7 @@ use std::{
     io::{PipeReader, PipeWriter, Read, Write},
     os::{
         fd::{AsFd, AsRawFd, OwnedFd, RawFd},
-        unix::process::{CommandExt, ExitStatusExt},
+        unix::process::ExitStatusExt,
     },
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
@@ -61,8 +61,6 @@ pub enum Out {
 /// A program about to be started.
 pub struct Tool {
     words: Vec<OsString>,
-    env: Vec<(OsString, OsString)>,
-    user: Option<u32>,
     stdin: In,
     stdout: Out,
     inherited: Vec<OwnedFd>,
@@ -106,8 +104,6 @@ impl Tool {
     pub fn program(name: impl AsRef<OsStr>, args: &[&str]) -> Self {
         let this = Self {
             words: vec![name.as_ref().into()],
-            env: Vec::new(),
-            user: None,
             stdin: In::Null,
             stdout: Out::Keep,
             inherited: Vec::new(),
@@ -133,17 +129,6 @@ impl Tool {
 
     pub fn stdout(mut self, stdout: Out) -> Self {
         self.stdout = stdout;
-        self
-    }
-
-    pub fn env(mut self, name: &str, value: &str) -> Self {
-        self.env.push((name.into(), value.into()));
-        self
-    }
-
-    /// Runs as this user and group, with no other groups.
-    pub fn user(mut self, id: u32) -> Self {
-        self.user = Some(id);
         self
     }
 
@@ -177,10 +162,7 @@ impl Tool {
         let mut command = Command::new(words.next().expect("a program"));
         command
             .args(words)
-            .envs(self.env.iter().map(|(k, v)| (k, v)));
-        if let Some(id) = self.user {
-            command.uid(id).gid(id);
-        }
+            ;
 
         let mut stdin = None;
         let mut feed: Option<Box<dyn FnOnce(PipeWriter) + Send>> = None;
