@@ -1,3 +1,4 @@
 //! A netcat whose exit status can be trusted.
 
+pub mod cli;
 pub mod plan;

@@ -390,7 +390,7 @@ mod tests {
     #[test]
     fn one_word_may_hold_host_and_port() {
         use AddressError::*;
-        let table: &[(&str, Result<(&str, &str), AddressError>)] = &[
+        let table = [
             ("example.com:80", Ok(("example.com", "80"))),
             ("127.0.0.1:http", Ok(("127.0.0.1", "http"))),
             ("[::1]:80", Ok(("::1", "80"))),
@@ -413,7 +413,7 @@ mod tests {
             ("[", Err(Brackets)),
         ];
         for (word, expected) in table {
-            assert_eq!(Endpoint::split(word), *expected, "{word:?}");
+            assert_eq!(Endpoint::split(word), expected, "{word:?}");
         }
     }
 
