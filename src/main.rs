@@ -2,11 +2,7 @@
 
 use std::{io, process::ExitCode};
 
-use oxnc::{
-    cli,
-    outcome::Status,
-    report, run,
-};
+use oxnc::{cli, outcome::Status, report, run};
 
 fn main() -> ExitCode {
     let status = match cli::parse(std::env::args_os()) {

@@ -233,14 +233,24 @@ mod tests {
             DownEnd::Broken(_) => reasons.push(3),
         }
         let order = [130, 141, 4, 5, 3, 124];
-        order.into_iter().find(|code| reasons.contains(code)).unwrap_or(0)
+        order
+            .into_iter()
+            .find(|code| reasons.contains(code))
+            .unwrap_or(0)
     }
 
     #[test]
     fn the_whole_table_follows_the_order_of_precedence() {
-        let expired = Expired { limit: Limit::Idle, length: Duration::from_secs(1) };
+        let expired = Expired {
+            limit: Limit::Idle,
+            length: Duration::from_secs(1),
+        };
         let mut codes = std::collections::BTreeSet::new();
-        for stop in [None, Some(Stop::Expired(expired)), Some(Stop::Signal(libc::SIGINT))] {
+        for stop in [
+            None,
+            Some(Stop::Expired(expired)),
+            Some(Stop::Signal(libc::SIGINT)),
+        ] {
             for up in 0..5 {
                 for down in 0..5 {
                     let outcome = Outcome {
@@ -257,6 +267,9 @@ mod tests {
                 }
             }
         }
-        assert_eq!(codes.into_iter().collect::<Vec<_>>(), [0, 3, 4, 5, 124, 130, 141]);
+        assert_eq!(
+            codes.into_iter().collect::<Vec<_>>(),
+            [0, 3, 4, 5, 124, 130, 141]
+        );
     }
 }

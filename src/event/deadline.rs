@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::outcome::{Limit, Expired};
+use crate::outcome::{Expired, Limit};
 
 /// When a phase has to be over, if ever, and which limit says so.
 #[derive(Clone, Copy, Debug, Default)]
@@ -11,7 +11,9 @@ pub(crate) struct Deadline(Option<(Instant, Expired)>);
 impl Deadline {
     /// `length` after `start`; none means never. A time beyond what the clock can hold is never too.
     pub(crate) fn after(start: Instant, length: Option<Duration>, limit: Limit) -> Self {
-        Self(length.and_then(|length| Some((start.checked_add(length)?, Expired { limit, length }))))
+        Self(
+            length.and_then(|length| Some((start.checked_add(length)?, Expired { limit, length }))),
+        )
     }
 
     /// Whichever of the two comes first.
@@ -42,9 +44,15 @@ mod tests {
         let start = Instant::now();
         let long = Deadline::after(start, Some(Duration::from_secs(2)), Limit::Total);
         let short = Deadline::after(start, Some(Duration::from_secs(1)), Limit::Connect);
-        for both in [long.or(short), short.or(long), short.or(Deadline::default())] {
+        for both in [
+            long.or(short),
+            short.or(long),
+            short.or(Deadline::default()),
+        ] {
             assert!(both.expired(start + Duration::from_millis(999)).is_none());
-            let what = both.expired(start + Duration::from_secs(1)).map(|e| e.limit);
+            let what = both
+                .expired(start + Duration::from_secs(1))
+                .map(|e| e.limit);
             assert_eq!(what, Some(Limit::Connect));
         }
     }

@@ -5,7 +5,7 @@ mod reactor;
 mod signals;
 
 pub(crate) use deadline::Deadline;
-pub(crate) use reactor::{Reactor, Source, Wake, Waker};
+pub(crate) use reactor::{Reactor, Source, Wake};
 
 /// What a descriptor is waited for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,5 +18,8 @@ pub(crate) struct Want {
 
 impl Want {
     /// Nothing.
-    pub(crate) const NOTHING: Self = Self { read: false, write: false };
+    pub(crate) const NOTHING: Self = Self {
+        read: false,
+        write: false,
+    };
 }

@@ -4,7 +4,10 @@
 //! dead peer with an empty interest woke the loop 46,703 times in 100 ms (Linux 6.18, polling 3.11),
 //! since epoll reports hang-ups whatever the interest. For the same reason an empty interest is
 //! never armed, but for [`Source::watch`], which is armed once.
-#![expect(unsafe_code, reason = "Poller::add wants a promise about lifetimes, which Source keeps")]
+#![expect(
+    unsafe_code,
+    reason = "Poller::add wants a promise about lifetimes, which Source keeps"
+)]
 
 use std::{
     cell::{Cell, RefCell},
@@ -41,8 +44,15 @@ pub(crate) struct Reactor {
 impl Reactor {
     /// A reactor without signals.
     pub(crate) fn new() -> io::Result<Self> {
-        let shared = Shared { poller: Arc::new(Poller::new()?), armed: RefCell::default() };
-        Ok(Self { shared: Rc::new(shared), events: Events::new(), signals: None })
+        let shared = Shared {
+            poller: Arc::new(Poller::new()?),
+            armed: RefCell::default(),
+        };
+        Ok(Self {
+            shared: Rc::new(shared),
+            events: Events::new(),
+            signals: None,
+        })
     }
 
     /// From here on SIGHUP, SIGINT and SIGTERM end waits instead of the process, and SIGUSR1 calls
@@ -57,10 +67,15 @@ impl Reactor {
     pub(crate) fn adopt(&self, fd: OwnedFd) -> io::Result<Source> {
         let armed = Rc::new(Cell::new(None));
         let key = self.shared.enrol(&armed);
-        let mut source =
-            Source { fd: Some(fd), key, armed, pollable: false, shared: Rc::clone(&self.shared) };
+        let mut source = Source {
+            fd: Some(fd),
+            key,
+            armed,
+            pollable: false,
+            shared: Rc::clone(&self.shared),
+        };
         // SAFETY: the source owns the descriptor and its Drop deletes it from the poller first.
-        match unsafe { self.shared.poller.add(source.as_fd(), Event::none(key)) } {
+        match unsafe { self.shared.poller.add(&source.as_fd(), Event::none(key)) } {
             Ok(()) => source.pollable = true,
             Err(e) if e.raw_os_error() == Some(libc::EPERM) => {}
             Err(e) => return Err(e),
@@ -95,7 +110,9 @@ impl Reactor {
     }
 
     fn end_signal(&self) -> io::Result<Option<i32>> {
-        let Some((signals, on_usr1)) = &self.signals else { return Ok(None) };
+        let Some((signals, on_usr1)) = &self.signals else {
+            return Ok(None);
+        };
         Ok(match signals.take()? {
             Some(Signal::End(number)) => Some(number),
             Some(Signal::Counters) => {
@@ -231,7 +248,10 @@ mod tests {
 
     use super::*;
 
-    const READ: Want = Want { read: true, write: false };
+    const READ: Want = Want {
+        read: true,
+        write: false,
+    };
 
     fn soon() -> Option<Instant> {
         Some(Instant::now() + Duration::from_secs(5))
@@ -248,7 +268,10 @@ mod tests {
         assert!(!source.is_armed());
         let before = Instant::now();
         reactor.wait(Some(before + Duration::from_millis(20)))?;
-        assert!(before.elapsed() >= Duration::from_millis(20), "it was reported twice");
+        assert!(
+            before.elapsed() >= Duration::from_millis(20),
+            "it was reported twice"
+        );
         Ok(())
     }
 

@@ -50,7 +50,10 @@ impl Signals {
         }
         flag::register(SIGUSR1, Arc::clone(&this.counters))?;
         pipe::register(SIGUSR1, write)?;
-        this.wakeups.arm(Want { read: true, write: false })?;
+        this.wakeups.arm(Want {
+            read: true,
+            write: false,
+        })?;
         Ok(this)
     }
 
@@ -58,12 +61,18 @@ impl Signals {
         if !self.wakeups.is_armed() {
             // A byte a signal. The pipe need not be empty afterwards: armed again, it wakes again.
             let _ = os::read_nowait(&self.wakeups, &mut [0; 64]);
-            self.wakeups.arm(Want { read: true, write: false })?;
+            self.wakeups.arm(Want {
+                read: true,
+                write: false,
+            })?;
         }
         if let Ok(end @ 1..) = i32::try_from(self.end.load(Ordering::Relaxed)) {
             return Ok(Some(Signal::End(end)));
         }
-        Ok(self.counters.swap(false, Ordering::Relaxed).then_some(Signal::Counters))
+        Ok(self
+            .counters
+            .swap(false, Ordering::Relaxed)
+            .then_some(Signal::Counters))
     }
 }
 

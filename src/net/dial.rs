@@ -77,7 +77,10 @@ pub(crate) fn dial(
             continue;
         }
         for one in &trying {
-            one.source.arm(Want { read: false, write: true })?;
+            one.source.arm(Want {
+                read: false,
+                write: true,
+            })?;
         }
         let until = (!waiting.is_empty()).then_some(next);
         if let Err(stop) = wait(reactor, until, deadline)? {
@@ -94,8 +97,10 @@ struct Trying {
 /// RFC 8305, section 4: the families take turns, the resolver's first one begins.
 fn interleave(addresses: &[SocketAddr]) -> VecDeque<SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
-    let (mut a, mut b): (VecDeque<_>, VecDeque<_>) =
-        addresses.iter().partition(|address| address.is_ipv6() == first_is_v6);
+    let (mut a, mut b): (VecDeque<_>, VecDeque<_>) = addresses
+        .iter()
+        .copied()
+        .partition(|address| address.is_ipv6() == first_is_v6);
     let mut order = VecDeque::with_capacity(addresses.len());
     while !a.is_empty() || !b.is_empty() {
         order.extend(a.pop_front());
@@ -105,16 +110,27 @@ fn interleave(addresses: &[SocketAddr]) -> VecDeque<SocketAddr> {
 }
 
 fn start(reactor: &Reactor, to: SocketAddr, sources: &[SocketAddr]) -> Result<Source, Attempt> {
-    let attempt = |error| Attempt { address: to, from: None, error };
+    let attempt = |error| Attempt {
+        address: to,
+        from: None,
+        error,
+    };
     let kind = Type::STREAM.nonblocking().cloexec();
-    let socket = Socket::new(Domain::for_address(to), kind, Some(Protocol::TCP)).map_err(attempt)?;
+    let socket =
+        Socket::new(Domain::for_address(to), kind, Some(Protocol::TCP)).map_err(attempt)?;
     if !sources.is_empty() {
         let family = |source: &&SocketAddr| source.is_ipv4() == to.is_ipv4();
         let Some(from) = sources.iter().find(family) else {
             return Err(attempt(io::Error::from_raw_os_error(libc::EAFNOSUPPORT)));
         };
-        let bound = socket.set_reuse_address(true).and_then(|()| socket.bind(&(*from).into()));
-        bound.map_err(|error| Attempt { address: to, from: Some(*from), error })?;
+        let bound = socket
+            .set_reuse_address(true)
+            .and_then(|()| socket.bind(&(*from).into()));
+        bound.map_err(|error| Attempt {
+            address: to,
+            from: Some(*from),
+            error,
+        })?;
     }
     match socket.connect(&to.into()) {
         Err(e) if e.raw_os_error() != Some(libc::EINPROGRESS) => return Err(attempt(e)),
@@ -132,7 +148,11 @@ fn first_connected(trying: &mut Vec<Trying>, failed: &mut Vec<Attempt>) -> Optio
             Ok(true) => return Some(trying.swap_remove(at)),
             Err(error) => {
                 let one = trying.remove(at);
-                failed.push(Attempt { address: one.address, from: None, error });
+                failed.push(Attempt {
+                    address: one.address,
+                    from: None,
+                    error,
+                });
             }
         }
     }
@@ -165,7 +185,12 @@ fn connection(winner: Trying, failed: Vec<Attempt>) -> Result<Connection, Error>
         None => return Err(Error::System(io::Error::from_raw_os_error(libc::EBADF))),
     };
     log::debug!("connected {:?} to {}", socket.as_fd(), winner.address);
-    Ok(Connection { socket, local, peer: winner.address, failed })
+    Ok(Connection {
+        socket,
+        local,
+        peer: winner.address,
+        failed,
+    })
 }
 
 fn stopped(stop: Stop, trying: Vec<Trying>, mut attempts: Vec<Attempt>) -> Error {
@@ -186,9 +211,20 @@ mod tests {
         let parse = |list: &[&str]| -> Vec<SocketAddr> {
             list.iter().map(|a| a.parse().unwrap()).collect()
         };
-        let answer =
-            parse(&["[::1]:1", "[::2]:1", "[::3]:1", "127.0.0.1:1", "127.0.0.2:1"]);
-        let order = parse(&["[::1]:1", "127.0.0.1:1", "[::2]:1", "127.0.0.2:1", "[::3]:1"]);
+        let answer = parse(&[
+            "[::1]:1",
+            "[::2]:1",
+            "[::3]:1",
+            "127.0.0.1:1",
+            "127.0.0.2:1",
+        ]);
+        let order = parse(&[
+            "[::1]:1",
+            "127.0.0.1:1",
+            "[::2]:1",
+            "127.0.0.2:1",
+            "[::3]:1",
+        ]);
         assert_eq!(Vec::from(interleave(&answer)), order);
         let only = parse(&["127.0.0.2:1", "127.0.0.1:1"]);
         assert_eq!(Vec::from(interleave(&only)), only);

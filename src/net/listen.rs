@@ -62,10 +62,17 @@ pub(crate) fn listen(reactor: &Reactor, addresses: &[SocketAddr]) -> Result<List
 
 /// The sockets that a supervisor passed in: `LISTEN_FDS` of them from descriptor 3 on,
 /// sd_listen_fds(3). They stay open in the supervisor, which may take more clients later.
-pub(crate) fn inherited(reactor: &Reactor, count: u32) -> Result<Listener, Error> {
+pub(crate) fn inherited(reactor: &Reactor) -> Result<Listener, Error> {
+    let count = std::env::var("LISTEN_FDS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0_usize);
     let mut sockets = Vec::new();
-    for number in (3..).take(usize::try_from(count).unwrap_or(usize::MAX)) {
-        let fd = os::adopt_fd(number).map_err(|_| Error::Inherited { number, open: false })?;
+    for number in (3..).take(count) {
+        let fd = os::adopt_fd(number).map_err(|_| Error::Inherited {
+            number,
+            open: false,
+        })?;
         let socket = Socket::from(fd);
         let listens = socket.is_listener().unwrap_or(false);
         let stream = socket.r#type().is_ok_and(|t| t == Type::STREAM);
@@ -80,7 +87,10 @@ pub(crate) fn inherited(reactor: &Reactor, count: u32) -> Result<Listener, Error
 
 impl Listener {
     fn new(reactor: &Reactor, sockets: Vec<Socket>) -> Result<Self, Error> {
-        let mut listener = Self { sources: Vec::new(), addresses: Vec::new() };
+        let mut listener = Self {
+            sources: Vec::new(),
+            addresses: Vec::new(),
+        };
         for socket in sockets {
             listener.addresses.extend(socket.local_addr()?.as_socket());
             listener.sources.push(reactor.adopt(socket.into())?);
@@ -119,7 +129,10 @@ impl Listener {
                 pause = (pause * 2).min(LONGEST_PAUSE);
             } else {
                 for source in &self.sources {
-                    source.arm(Want { read: true, write: false })?;
+                    source.arm(Want {
+                        read: true,
+                        write: false,
+                    })?;
                 }
             }
             wait(reactor, again, deadline)?.map_err(Error::stopped)?;
@@ -166,7 +179,10 @@ fn bind(address: SocketAddr) -> io::Result<Socket> {
 
 /// EADDRNOTAVAIL is also what a machine whose IPv6 is switched off says to `::` and `::1`.
 fn is_missing_family(e: &io::Error) -> bool {
-    matches!(e.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL))
+    matches!(
+        e.raw_os_error(),
+        Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL)
+    )
 }
 
 /// One attempt. None: nobody is there, or the one who was has gone (accept(2), "Error handling":

@@ -69,7 +69,10 @@ impl Error {
     /// What it means for the exit status.
     pub(crate) fn setback(&self) -> Setback {
         match self {
-            Self::Lookup { failure: LookupFailure::NoSuchService | LookupFailure::NoSuchZone, .. }
+            Self::Lookup {
+                failure: LookupFailure::NoSuchService | LookupFailure::NoSuchZone,
+                ..
+            }
             | Self::Inherited { .. } => Setback::Usage,
             Self::Stopped { stop, .. } => Setback::Stopped(*stop),
             _ => Setback::Failed,
@@ -77,7 +80,10 @@ impl Error {
     }
 
     fn stopped(stop: Stop) -> Self {
-        Self::Stopped { stop, attempts: Vec::new() }
+        Self::Stopped {
+            stop,
+            attempts: Vec::new(),
+        }
     }
 }
 
@@ -96,6 +102,8 @@ fn wait(
     let until = [until, deadline.at()].into_iter().flatten().min();
     Ok(match reactor.wait(until)? {
         Wake::Signal(number) => Err(Stop::Signal(number)),
-        Wake::Look => deadline.expired(Instant::now()).map_or(Ok(()), |e| Err(Stop::Expired(e))),
+        Wake::Look => deadline
+            .expired(Instant::now())
+            .map_or(Ok(()), |e| Err(Stop::Expired(e))),
     })
 }

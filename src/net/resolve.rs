@@ -48,10 +48,15 @@ pub(crate) fn resolve(
         on_a_thread(reactor, request, deadline)?
     };
     answer.map_err(|e| {
-        let what = query.host.map_or_else(|| query.port.to_string(), ToString::to_string);
+        let what = query
+            .host
+            .map_or_else(|| query.port.to_string(), ToString::to_string);
         let failure = failure(&e, query);
         match failure {
-            LookupFailure::NoSuchService => Error::Lookup { what: query.port.to_string(), failure },
+            LookupFailure::NoSuchService => Error::Lookup {
+                what: query.port.to_string(),
+                failure,
+            },
             _ => Error::Lookup { what, failure },
         }
     })
@@ -77,7 +82,12 @@ impl Request {
         Self {
             host: query.host.map(ToString::to_string),
             port: query.port.to_string(),
-            hints: AddrInfoHints { flags, address, socktype: libc::SOCK_STREAM, protocol: 0 },
+            hints: AddrInfoHints {
+                flags,
+                address,
+                socktype: libc::SOCK_STREAM,
+                protocol: 0,
+            },
         }
     }
 
@@ -106,17 +116,21 @@ fn on_a_thread(
 ) -> Result<Result<Vec<SocketAddr>, LookupError>, Error> {
     let (answer, answers) = mpsc::channel();
     let waker = reactor.waker();
-    thread::Builder::new().name("getaddrinfo".into()).spawn(move || {
-        // Nobody listens any more when the deadline was first.
-        let _ = answer.send(request.ask());
-        waker.wake();
-    })?;
+    thread::Builder::new()
+        .name("getaddrinfo".into())
+        .spawn(move || {
+            // Nobody listens any more when the deadline was first.
+            let _ = answer.send(request.ask());
+            waker.wake();
+        })?;
     loop {
         match answers.try_recv() {
             Ok(answer) => return Ok(answer),
             Err(mpsc::TryRecvError::Empty) => {}
             Err(mpsc::TryRecvError::Disconnected) => {
-                return Err(Error::System(io::Error::other("the resolver's thread ended")));
+                return Err(Error::System(io::Error::other(
+                    "the resolver's thread ended",
+                )));
             }
         }
         wait(reactor, None, deadline)?.map_err(Error::stopped)?;

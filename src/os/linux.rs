@@ -1,6 +1,9 @@
 //! Linux: per-call non-blocking input and output, what the peer's kernel has acknowledged, and the
 //! state in which the process was started.
-#![expect(unsafe_code, reason = "ioctl, getsockopt, close, sigaction and a constructor; each block says why")]
+#![expect(
+    unsafe_code,
+    reason = "ioctl, getsockopt, close, sigaction and a constructor; each block says why"
+)]
 
 use std::{
     fs, io, mem,
@@ -18,13 +21,23 @@ use rustix::{
 /// shares the description would see. `preadv2(2)` at offset -1 with `RWF_NOWAIT`.
 pub(crate) fn read_nowait(fd: impl AsFd, buf: &mut [u8]) -> io::Result<usize> {
     let mut bufs = [io::IoSliceMut::new(buf)];
-    Ok(rustix::io::preadv2(fd, &mut bufs, u64::MAX, ReadWriteFlags::NOWAIT)?)
+    Ok(rustix::io::preadv2(
+        fd,
+        &mut bufs,
+        u64::MAX,
+        ReadWriteFlags::NOWAIT,
+    )?)
 }
 
 /// Writes to a pipe without waiting; see [`read_nowait`].
 pub(crate) fn write_nowait(fd: impl AsFd, buf: &[u8]) -> io::Result<usize> {
     let bufs = [io::IoSlice::new(buf)];
-    Ok(rustix::io::pwritev2(fd, &bufs, u64::MAX, ReadWriteFlags::NOWAIT)?)
+    Ok(rustix::io::pwritev2(
+        fd,
+        &bufs,
+        u64::MAX,
+        ReadWriteFlags::NOWAIT,
+    )?)
 }
 
 /// Opens what a descriptor refers to once more: a description of our own, which may be
@@ -84,7 +97,7 @@ pub(crate) fn answers(fd: impl AsFd) -> io::Result<Answers> {
     // `len` bytes of it and older kernels fill less.
     let info = unsafe {
         let mut info: libc::tcp_info = mem::zeroed();
-        let mut len = mem::size_of::<libc::tcp_info>() as libc::socklen_t;
+        let mut len = size_of::<libc::tcp_info>() as libc::socklen_t;
         let done = libc::getsockopt(
             fd.as_fd().as_raw_fd(),
             libc::IPPROTO_TCP,
@@ -151,5 +164,6 @@ static BEFORE_MAIN: extern "C" fn() = look_at_stdout;
 
 /// The kernel's release, for the log.
 pub(crate) fn kernel() -> String {
-    fs::read_to_string("/proc/sys/kernel/osrelease").map_or_else(|_| "unknown".into(), |s| s.trim().into())
+    fs::read_to_string("/proc/sys/kernel/osrelease")
+        .map_or_else(|_| "unknown".into(), |s| s.trim().into())
 }

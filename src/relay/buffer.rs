@@ -14,7 +14,12 @@ pub(super) struct Buffer {
 
 impl Buffer {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { bytes: Box::default(), capacity, start: 0, end: 0 }
+        Self {
+            bytes: Box::default(),
+            capacity,
+            start: 0,
+            end: 0,
+        }
     }
 
     /// Bytes inside.

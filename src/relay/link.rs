@@ -154,7 +154,11 @@ impl Link {
     /// ours is missing, or when the peer could take our silence for "everything was written".
     pub(crate) fn stop(&mut self, stop: Stop) -> Outcome {
         let sent_whole = self.up.source_ended().is_some() && self.up.held() == 0 && !self.leaving;
-        let whole = if self.up.taken() > 0 { sent_whole } else { self.down.is_clean() };
+        let whole = if self.up.taken() > 0 {
+            sent_whole
+        } else {
+            self.down.is_clean()
+        };
         if !self.up.is_clean() && !whole {
             self.cut(false);
         }
@@ -163,7 +167,10 @@ impl Link {
 
     /// Bytes moved so far.
     pub(crate) fn counters(&self) -> Counters {
-        Counters { sent: self.up.passed(), received: self.down.passed() }
+        Counters {
+            sent: self.up.passed(),
+            received: self.down.passed(),
+        }
     }
 
     fn pump(&mut self, budget: &mut Budget, now: Instant) {
@@ -193,7 +200,9 @@ impl Link {
         if self.vanished(now)? || !self.still_there()? {
             return Ok(Judgement::Over);
         }
-        Ok(self.idle_expired(now).map_or(Judgement::Wait, Judgement::Expired))
+        Ok(self
+            .idle_expired(now)
+            .map_or(Judgement::Wait, Judgement::Expired))
     }
 
     fn judge_failures(&mut self) -> Option<Judgement> {
@@ -220,7 +229,8 @@ impl Link {
             return;
         }
         // A last look at the input, for what came since the turn began.
-        self.up.step(&mut *self.near, &mut *self.far, &mut Budget::new(TURN), now);
+        self.up
+            .step(&mut *self.near, &mut *self.far, &mut Budget::new(TURN), now);
         if !self.up.is_open() {
             return;
         }
@@ -280,7 +290,10 @@ impl Link {
     /// Whether we leave although the peer has not ended: `-q`, and the last wait of `--send-only`.
     fn quit(&mut self, now: Instant) -> io::Result<Option<Judgement>> {
         if self.rules.send_only && self.waits_for_peer() && self.tail.is_none() {
-            self.tail = Some(Tail { bytes: self.far.backlog()?.bytes, at: self.up.last() });
+            self.tail = Some(Tail {
+                bytes: self.far.backlog()?.bytes,
+                at: self.up.last(),
+            });
         }
         if !self.quit_at().is_some_and(|at| now >= at) {
             return Ok(None);
@@ -331,7 +344,9 @@ impl Link {
             return Ok(false);
         }
         let backlog = self.far.backlog()?;
-        let gone = self.watch.has_vanished(now, backlog, self.up.passed(), self.up.last());
+        let gone = self
+            .watch
+            .has_vanished(now, backlog, self.up.passed(), self.up.last());
         if gone {
             self.lose(io::ErrorKind::TimedOut.into());
         }
@@ -340,11 +355,18 @@ impl Link {
 
     fn idle_expired(&self, now: Instant) -> Option<Expired> {
         let length = self.rules.idle?;
-        (now >= self.idle_at()?).then_some(Expired { limit: Limit::Idle, length })
+        (now >= self.idle_at()?).then_some(Expired {
+            limit: Limit::Idle,
+            length,
+        })
     }
 
     fn idle_at(&self) -> Option<Instant> {
-        if self.settling.is_some() || self.tail.is_some() { None } else { self.last_move().checked_add(self.rules.idle?) }
+        if self.settling.is_some() || self.tail.is_some() {
+            None
+        } else {
+            self.last_move().checked_add(self.rules.idle?)
+        }
     }
 
     fn last_move(&self) -> Instant {
@@ -354,16 +376,33 @@ impl Link {
     /// When something has to be looked at though no stream wakes the loop.
     fn deadline(&self) -> Option<Instant> {
         let settling = self.settling.as_ref().map(|s| s.next);
-        let watching = if settling.is_none() { self.watch.next() } else { None };
-        [settling, watching, self.quit_at(), self.idle_at(), self.up.retry(), self.down.retry()]
-            .into_iter()
-            .flatten()
-            .min()
+        let watching = if settling.is_none() {
+            self.watch.next()
+        } else {
+            None
+        };
+        [
+            settling,
+            watching,
+            self.quit_at(),
+            self.idle_at(),
+            self.up.retry(),
+            self.down.retry(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn arm(&mut self) -> io::Result<()> {
-        let far = Want { read: self.down.wants_source(), write: self.up.wants_sink() };
-        let near = Want { read: self.up.wants_source(), write: self.down.wants_sink() };
+        let far = Want {
+            read: self.down.wants_source(),
+            write: self.up.wants_sink(),
+        };
+        let near = Want {
+            read: self.up.wants_source(),
+            write: self.down.wants_sink(),
+        };
         self.near.arm(near)?;
         self.far.arm(far)?;
         Ok(())
@@ -426,5 +465,6 @@ impl Link {
 }
 
 fn copy(e: &io::Error) -> io::Error {
-    e.raw_os_error().map_or_else(|| e.kind().into(), io::Error::from_raw_os_error)
+    e.raw_os_error()
+        .map_or_else(|| e.kind().into(), io::Error::from_raw_os_error)
 }

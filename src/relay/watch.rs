@@ -20,7 +20,11 @@ pub(super) struct Watch {
 impl Watch {
     /// A peer may owe an answer for `limit`.
     pub(super) fn new(limit: Duration) -> Self {
-        Self { limit, next: None, seen: None }
+        Self {
+            limit,
+            next: None,
+            seen: None,
+        }
     }
 
     /// Something was sent.
@@ -85,11 +89,17 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(2);
 
     fn segments(bytes: usize, silence: u64) -> Backlog {
-        Backlog { bytes, owed: Owed::Segments(Duration::from_secs(silence)) }
+        Backlog {
+            bytes,
+            owed: Owed::Segments(Duration::from_secs(silence)),
+        }
     }
 
     fn probe(silence: u64) -> Backlog {
-        Backlog { bytes: 9, owed: Owed::Probe(Duration::from_secs(silence)) }
+        Backlog {
+            bytes: 9,
+            owed: Owed::Probe(Duration::from_secs(silence)),
+        }
     }
 
     fn later(start: Instant, seconds: u64) -> Instant {
@@ -143,11 +153,17 @@ mod tests {
         let start = Instant::now();
         let mut watch = Watch::new(LIMIT);
         watch.sent(start);
-        let closed = Backlog { bytes: 9, owed: Owed::Nothing };
+        let closed = Backlog {
+            bytes: 9,
+            owed: Owed::Nothing,
+        };
         for n in 1..100 {
             // Every other look falls between a probe and its answer.
             let backlog = if n % 2 == 0 { closed } else { probe(60) };
-            assert!(!watch.has_vanished(later(start, 2 * n), backlog, 9, start), "look {n}");
+            assert!(
+                !watch.has_vanished(later(start, 2 * n), backlog, 9, start),
+                "look {n}"
+            );
             assert_eq!(watch.next(), Some(later(start, 2 * n + 2)));
         }
     }

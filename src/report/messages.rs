@@ -54,7 +54,11 @@ pub(super) fn counters(c: Counters) -> String {
 }
 
 fn bytes(n: u64) -> String {
-    if n == 1 { "1 byte".into() } else { format!("{n} bytes") }
+    if n == 1 {
+        "1 byte".into()
+    } else {
+        format!("{n} bytes")
+    }
 }
 
 fn duration(d: Duration) -> String {
@@ -79,9 +83,19 @@ pub(super) fn not_started(error: &Error, target: &str) -> Option<String> {
     Some(match error {
         Error::Lookup { what, failure } => lookup(what, failure, target),
         Error::Connect(attempts) => format!("cannot connect to {target}: {}", list(attempts)),
-        Error::Stopped { stop: Stop::Signal(_), .. } => return None,
-        Error::Stopped { stop: Stop::Expired(what), attempts } => {
-            let tried = if attempts.is_empty() { String::new() } else { format!(": {}", list(attempts)) };
+        Error::Stopped {
+            stop: Stop::Signal(_),
+            ..
+        } => return None,
+        Error::Stopped {
+            stop: Stop::Expired(what),
+            attempts,
+        } => {
+            let tried = if attempts.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", list(attempts))
+            };
             let phase = match what.limit {
                 Limit::Accept => "no client came to",
                 _ if attempts.is_empty() => "no name service answered for",
@@ -96,9 +110,16 @@ pub(super) fn not_started(error: &Error, target: &str) -> Option<String> {
                 Some(libc::EADDRNOTAVAIL) => "; it is no address of this machine",
                 _ => "",
             };
-            format!("cannot listen on {}: {}{hint}", place(*address), reason(error))
+            format!(
+                "cannot listen on {}: {}{hint}",
+                place(*address),
+                reason(error)
+            )
         }
-        Error::Inherited { number, open: false } => {
+        Error::Inherited {
+            number,
+            open: false,
+        } => {
             format!("LISTEN_FDS names descriptor {number}, which is not open")
         }
         Error::Inherited { number, open: true } => {
@@ -112,7 +133,10 @@ pub(super) fn not_started(error: &Error, target: &str) -> Option<String> {
 fn lookup(what: &str, failure: &LookupFailure, target: &str) -> String {
     match failure {
         LookupFailure::NoSuchService => {
-            format!("no such service: '{}' (a port is 1-65535 or a name of services(5))", escape(what))
+            format!(
+                "no such service: '{}' (a port is 1-65535 or a name of services(5))",
+                escape(what)
+            )
         }
         LookupFailure::NoSuchZone => {
             let zone = what.split_once('%').map_or(what, |(_, zone)| zone);
@@ -185,14 +209,21 @@ fn not_delivered(outcome: &Outcome, e: &io::Error, peer: &Peer) -> String {
     let sent = bytes(outcome.counters.sent);
     let what = match e.kind() {
         io::ErrorKind::TimedOut => "stopped answering",
-        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => "closed or reset the connection",
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
+            "closed or reset the connection"
+        }
         _ => "is gone",
     };
-    format!("not delivered: {peer} {what} after {sent} sent, {missing}: {}", reason(e))
+    format!(
+        "not delivered: {peer} {what} after {sent} sent, {missing}: {}",
+        reason(e)
+    )
 }
 
 fn stopped(stop: Stop, outcome: &Outcome, peer: &Peer) -> Option<String> {
-    let Stop::Expired(what) = stop else { return None };
+    let Stop::Expired(what) = stop else {
+        return None;
+    };
     let moved = counters(outcome.counters);
     Some(match what.limit {
         Limit::Idle => format!("{peer}: nothing moved for {}; {moved}", expired(what)),
@@ -207,7 +238,11 @@ pub(super) fn closing(outcome: &Outcome, took: Duration) -> String {
         Delivery::Acknowledged => "acknowledged by the peer's kernel",
         Delivery::PeerEnded => "ended cleanly by the peer",
     };
-    format!("{} in {:.3} s; {level}", counters(outcome.counters), took.as_secs_f64())
+    format!(
+        "{} in {:.3} s; {level}",
+        counters(outcome.counters),
+        took.as_secs_f64()
+    )
 }
 
 #[cfg(test)]
@@ -224,7 +259,13 @@ mod tests {
     #[test]
     fn a_peer_is_named_as_it_was_called() {
         let address = "127.0.0.1:80".parse().unwrap();
-        let peer = |name: &str| Peer { name: Some(name.into()), address }.to_string();
+        let peer = |name: &str| {
+            Peer {
+                name: Some(name.into()),
+                address,
+            }
+            .to_string()
+        };
         assert_eq!(peer("localhost"), "localhost (127.0.0.1) port 80");
         assert_eq!(peer("127.0.0.1"), "127.0.0.1 port 80");
     }
@@ -236,9 +277,14 @@ mod tests {
             from: None,
             error: io::Error::from_raw_os_error(error),
         };
-        let attempts =
-            [attempt("[::1]:9", libc::ECONNREFUSED), attempt("192.0.2.1:9", libc::ENETUNREACH)];
+        let attempts = [
+            attempt("[::1]:9", libc::ECONNREFUSED),
+            attempt("192.0.2.1:9", libc::ENETUNREACH),
+        ];
         let text = list(&attempts);
-        assert_eq!(text, "::1: Connection refused; 192.0.2.1: Network is unreachable");
+        assert_eq!(
+            text,
+            "::1: Connection refused; 192.0.2.1: Network is unreachable"
+        );
     }
 }

@@ -84,5 +84,7 @@ pub fn show(text: &str) -> std::io::Result<()> {
 /// One line in one write, so that lines of several processes do not mix. If standard error cannot
 /// be written, there is nobody to tell; the exit status still tells.
 fn line(text: &str) {
-    let _ = std::io::stderr().lock().write_all(format!("oxnc: {text}\n").as_bytes());
+    let _ = std::io::stderr()
+        .lock()
+        .write_all(format!("oxnc: {text}\n").as_bytes());
 }

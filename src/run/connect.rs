@@ -17,12 +17,19 @@ pub(super) fn run(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Status {
     let connection = match reach(stage, connect, plan) {
         Ok(connection) => connection,
         Err(error) => {
-            let target = format!("{} port {}", crate::report::escape(&host), connect.target.port);
+            let target = format!(
+                "{} port {}",
+                crate::report::escape(&host),
+                connect.target.port
+            );
             stage.report.not_started(&error, &target);
             return error.setback().status();
         }
     };
-    let peer = Peer { name: Some(host), address: connection.peer };
+    let peer = Peer {
+        name: Some(host),
+        address: connection.peer,
+    };
     tell(stage, &connection, &peer);
     session::run(stage, connection.socket, &peer, plan, session::Role::Caller)
 }
@@ -39,12 +46,21 @@ fn reach(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Result<Connection
         passive: false,
     };
     let addresses = net::resolve(&mut stage.reactor, &query, deadline)?;
-    stage.report.fact(|| format!("{} is {}", target.host, all(&addresses)));
+    stage
+        .report
+        .fact(|| format!("{} is {}", target.host, all(&addresses)));
     let sources = match &connect.source {
         Some(source) => local(stage, source, connect, deadline)?,
         None => Vec::new(),
     };
-    net::dial(&mut stage.reactor, &Dial { addresses: &addresses, sources: &sources }, deadline)
+    net::dial(
+        &mut stage.reactor,
+        &Dial {
+            addresses: &addresses,
+            sources: &sources,
+        },
+        deadline,
+    )
 }
 
 /// The addresses to bind, of every family that the local end has.
@@ -67,10 +83,14 @@ fn local(
 fn tell(stage: &Stage, connection: &Connection, peer: &Peer) {
     for attempt in &connection.failed {
         let why = crate::report::reason(&attempt.error);
-        stage.report.event(|| format!("no connection to {}: {why}", place(attempt.address)));
+        stage
+            .report
+            .event(|| format!("no connection to {}: {why}", place(attempt.address)));
     }
     stage.report.event(|| format!("connected to {peer}"));
-    stage.report.fact(|| format!("local end is {}", place(connection.local)));
+    stage
+        .report
+        .fact(|| format!("local end is {}", place(connection.local)));
 }
 
 fn all(addresses: &[SocketAddr]) -> String {

@@ -1,6 +1,6 @@
 //! Listen: look up, bind, say where, take one client, relay.
 
-use std::{io, io::Write, fs::File, time::Instant};
+use std::{fs::File, io, io::Write, time::Instant};
 
 use super::{Stage, session};
 use crate::{
@@ -27,7 +27,9 @@ pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
         Err(error) => return give_up(stage, &error, &target),
     };
     for address in listener.addresses() {
-        stage.report.event(|| format!("listening on {}", place(*address)));
+        stage
+            .report
+            .event(|| format!("listening on {}", place(*address)));
     }
     if let (Some(sink), Some(address)) = (port_to, listener.addresses().first())
         && let Err(text) = sink.write(address.port())
@@ -41,18 +43,26 @@ pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
         Ok(client) => client,
         Err(error) => return give_up(stage, &error, &target),
     };
-    let peer = Peer { name: None, address: client.peer };
+    let peer = Peer {
+        name: None,
+        address: client.peer,
+    };
     stage.report.event(|| format!("connection from {peer}"));
     session::run(stage, client.socket, &peer, plan, session::Role::Called)
 }
 
 fn open(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Result<Listener, net::Error> {
     let (host, port) = match &listen.on {
-        ListenOn::Inherited(count) => return net::inherited(&stage.reactor, *count),
+        ListenOn::Inherited => return net::inherited(&stage.reactor),
         ListenOn::Address { host, port } => (host.as_ref(), port),
     };
     let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
-    let query = Query { host, port, lookup: listen.lookup, passive: true };
+    let query = Query {
+        host,
+        port,
+        lookup: listen.lookup,
+        passive: true,
+    };
     let addresses = net::resolve(&mut stage.reactor, &query, limit.or(stage.total))?;
     net::listen(&stage.reactor, &addresses)
 }
@@ -64,9 +74,12 @@ fn give_up(stage: &Stage, error: &net::Error, target: &str) -> Status {
 
 fn target(listen: &Listen) -> String {
     match &listen.on {
-        ListenOn::Inherited(_) => "the inherited sockets".into(),
+        ListenOn::Inherited => "the inherited sockets".into(),
         ListenOn::Address { host: None, port } => format!("port {port}"),
-        ListenOn::Address { host: Some(host), port } => {
+        ListenOn::Address {
+            host: Some(host),
+            port,
+        } => {
             format!("{} port {port}", escape(host.as_str()))
         }
     }
@@ -86,7 +99,8 @@ impl PortSink {
                 let name = format!("descriptor {number}");
                 // Standard output is written to later, and by then this one is closed.
                 let fd = match number {
-                    1 => rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3).map_err(Into::into),
+                    1 => rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)
+                        .map_err(Into::into),
                     _ => os::adopt_fd(*number),
                 };
                 let told = |e: io::Error| format!("--print-port: {name}: {}", reason(&e));
@@ -104,7 +118,9 @@ impl PortSink {
     fn write(self, port: u16) -> Result<(), String> {
         let line = format!("{port}\n");
         match self {
-            Self::Stderr => io::stderr().write_all(line.as_bytes()).map_err(|e| reason(&e)),
+            Self::Stderr => io::stderr()
+                .write_all(line.as_bytes())
+                .map_err(|e| reason(&e)),
             Self::File(mut file, name) => file
                 .write_all(line.as_bytes())
                 .and_then(|()| os::close(file.into()))

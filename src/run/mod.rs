@@ -47,8 +47,18 @@ impl Stage {
         let counters = Rc::new(Cell::new(Counters::default()));
         let (shown, printer) = (Rc::clone(&counters), report.clone());
         reactor.catch_signals(move || printer.counters(shown.get()))?;
-        log::debug!("oxnc {}, Linux {}", env!("CARGO_PKG_VERSION"), crate::os::kernel());
+        log::debug!(
+            "oxnc {}, Linux {}",
+            env!("CARGO_PKG_VERSION"),
+            crate::os::kernel()
+        );
         let total = Deadline::after(started, plan.limits.total, Limit::Total);
-        Ok(Self { reactor, report, total, started, counters })
+        Ok(Self {
+            reactor,
+            report,
+            total,
+            started,
+            counters,
+        })
     }
 }

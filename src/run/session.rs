@@ -1,9 +1,6 @@
 //! One connection, from its socket to its outcome.
 
-use std::{
-    os::fd::OwnedFd,
-    time::Instant,
-};
+use std::{os::fd::OwnedFd, time::Instant};
 
 use super::Stage;
 use crate::{
@@ -52,7 +49,11 @@ pub(super) fn run(
 fn join(stage: &Stage, socket: OwnedFd, plan: &Plan, role: Role) -> std::io::Result<Link> {
     let transfer = &plan.transfer;
     let far = Socket::new(&stage.reactor, socket)?;
-    let near = Stdio::take(&stage.reactor, transfer.input == Input::Stdin, transfer.send_only)?;
+    let near = Stdio::take(
+        &stage.reactor,
+        transfer.input == Input::Stdin,
+        transfer.send_only,
+    )?;
     let kind = near.input_kind();
     log::debug!("standard input: {kind:?}");
     let rules = Rules {
@@ -67,7 +68,12 @@ fn join(stage: &Stage, socket: OwnedFd, plan: &Plan, role: Role) -> std::io::Res
         idle: plan.limits.idle,
         buffer: BUFFER,
     };
-    Ok(Link::new(Box::new(near), Box::new(far), rules, Instant::now()))
+    Ok(Link::new(
+        Box::new(near),
+        Box::new(far),
+        rules,
+        Instant::now(),
+    ))
 }
 
 fn relay(stage: &mut Stage, mut link: Link) -> std::io::Result<Outcome> {

@@ -3,11 +3,7 @@
 mod socket;
 mod stdio;
 
-use std::{
-    io,
-    os::fd::BorrowedFd,
-    time::Duration,
-};
+use std::{io, os::fd::BorrowedFd, time::Duration};
 
 pub(crate) use socket::Socket;
 pub(crate) use stdio::{InputKind, Stdio};
@@ -23,13 +19,6 @@ pub(crate) enum Io {
     Blocked,
     /// The peer's end, or the input's.
     Eof,
-}
-
-/// How bytes are grouped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Framing {
-    /// Not at all.
-    Bytes,
 }
 
 /// Descriptors that the kernel may move bytes between on its own.
@@ -99,16 +88,6 @@ pub(crate) trait Stream {
     /// What was sent and has not arrived.
     fn backlog(&self) -> io::Result<Backlog> {
         Ok(Backlog::default())
-    }
-
-    /// How bytes are grouped.
-    fn framing(&self) -> Framing {
-        Framing::Bytes
-    }
-
-    /// Whether decoded bytes wait above the descriptor, so that nobody may sleep on it.
-    fn pending(&self) -> bool {
-        false
     }
 
     /// The zero-copy door; none while anything looks at the bytes.

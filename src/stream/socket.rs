@@ -32,7 +32,9 @@ impl Socket {
     }
 
     fn source(&self) -> io::Result<&Source> {
-        self.0.as_ref().ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))
+        self.0
+            .as_ref()
+            .ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))
     }
 
     fn fd(&self) -> io::Result<BorrowedFd<'_>> {
@@ -73,7 +75,9 @@ impl Stream for Socket {
     }
 
     fn check(&self) -> io::Result<()> {
-        SockRef::from(self.source()?).take_error()?.map_or(Ok(()), Err)
+        SockRef::from(self.source()?)
+            .take_error()?
+            .map_or(Ok(()), Err)
     }
 
     fn keep_alive(&mut self) -> io::Result<()> {
@@ -97,6 +101,9 @@ impl Stream for Socket {
 
     fn raw(&self) -> Option<Raw<'_>> {
         let fd = self.fd().ok()?;
-        Some(Raw { source: Some(fd), sink: Some(fd) })
+        Some(Raw {
+            source: Some(fd),
+            sink: Some(fd),
+        })
     }
 }

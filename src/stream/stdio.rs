@@ -57,7 +57,11 @@ impl Stdio {
     /// Takes 0 and 1 over. Without `input`, 0 stays where it is and there is nothing to send; with
     /// `discard`, so does 1 and what comes is thrown away.
     pub(crate) fn take(reactor: &Reactor, input: bool, discard: bool) -> io::Result<Self> {
-        let (input, kind) = if input { take_input(reactor)? } else { (None, InputKind::Nothing) };
+        let (input, kind) = if input {
+            take_input(reactor)?
+        } else {
+            (None, InputKind::Nothing)
+        };
         let output = if discard {
             Output::Discard
         } else if os::stdout_was_closed() {
@@ -66,7 +70,11 @@ impl Stdio {
             let fd = replace(rustix::stdio::stdout(), rustix::stdio::dup2_stdout)?;
             Output::Open(Descriptor::new(reactor, fd, OFlags::WRONLY)?)
         };
-        Ok(Self { input, output, kind })
+        Ok(Self {
+            input,
+            output,
+            kind,
+        })
     }
 
     /// What standard input is.
@@ -105,10 +113,16 @@ impl Stream for Stdio {
 
     fn arm(&mut self, want: Want) -> io::Result<()> {
         if let Some(input) = &self.input {
-            input.source.arm(Want { write: false, ..want })?;
+            input.source.arm(Want {
+                write: false,
+                ..want
+            })?;
         }
         if let Output::Open(output) = &self.output {
-            output.source.arm(Want { read: false, ..want })?;
+            output.source.arm(Want {
+                read: false,
+                ..want
+            })?;
         }
         Ok(())
     }
@@ -118,7 +132,10 @@ impl Stream for Stdio {
             Output::Open(output) => output.raw(),
             Output::Missing | Output::Discard | Output::Closed => None,
         };
-        Some(Raw { source: self.input.as_ref().and_then(Descriptor::raw), sink })
+        Some(Raw {
+            source: self.input.as_ref().and_then(Descriptor::raw),
+            sink,
+        })
     }
 }
 
@@ -141,7 +158,10 @@ fn replace(
     put: impl FnOnce(OwnedFd) -> rustix::io::Result<()>,
 ) -> io::Result<OwnedFd> {
     let ours = rustix::io::fcntl_dupfd_cloexec(fd, 3)?;
-    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    let null = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
     put(null.into())?;
     Ok(ours)
 }
@@ -196,9 +216,18 @@ impl Descriptor {
             _ => (fd, Way::Polled),
         };
         let source = reactor.adopt(fd)?;
-        let way = if source.is_pollable() { way } else { Way::Plain };
+        let way = if source.is_pollable() {
+            way
+        } else {
+            Way::Plain
+        };
         log::debug!("{access:?} {kind:?}: {way:?}");
-        Ok(Self { source, way, terminal, append })
+        Ok(Self {
+            source,
+            way,
+            terminal,
+            append,
+        })
     }
 
     fn read(&self, buf: &mut [u8]) -> io::Result<Io> {
@@ -256,7 +285,10 @@ impl Descriptor {
 
 fn is_ready(fd: BorrowedFd<'_>, flags: PollFlags) -> io::Result<bool> {
     let mut fds = [PollFd::from_borrowed_fd(fd, flags)];
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // An error or a hang-up is for the call itself to tell.
     Ok(rustix::event::poll(&mut fds, Some(&now))? > 0)
 }
