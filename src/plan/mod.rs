@@ -4,8 +4,10 @@
 //! Whoever holds a `Plan` need not ask again.
 
 mod address;
+mod duration;
 
-pub use address::{Endpoint, Host, Port};
+pub use address::{AddressError, Endpoint, Host, Port};
+pub use duration::{DurationError, parse_duration, parse_duration_or_forever};
 
 use std::{os::fd::RawFd, path::PathBuf, time::Duration};
 

@@ -1,0 +1,36 @@
+//! The local end of an outgoing connection.
+
+use clap::Args;
+
+use super::values;
+use crate::plan::{Host, Port};
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Connecting")]
+pub(super) struct Connecting {
+    /// Connect from this local address
+    ///
+    /// A name or a numeric address. Of the peer's addresses, only those of a family that ADDR has
+    /// are tried. With -l this is the address to listen on.
+    #[arg(
+        short = 's',
+        long = "source",
+        value_name = "ADDR",
+        value_parser = values::host(),
+        allow_hyphen_values = true
+    )]
+    pub(super) source: Option<Host>,
+
+    /// Connect from this local port
+    ///
+    /// A number or the name of a service; 0 lets the kernel pick one, as it does without this
+    /// option. With -l this is the port to listen on.
+    #[arg(
+        short = 'p',
+        long = "source-port",
+        value_name = "PORT",
+        value_parser = values::local_port(),
+        allow_hyphen_values = true
+    )]
+    pub(super) source_port: Option<Port>,
+}

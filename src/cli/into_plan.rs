@@ -1,0 +1,325 @@
+//! From words to a [`Plan`]: every rule about options and operands that do not go together.
+
+use std::{
+    ffi::{OsStr, OsString},
+    net::IpAddr,
+    os::unix::ffi::OsStrExt as _,
+    time::Duration,
+};
+
+use super::{
+    Words,
+    end_of_data::{EndOfData, OnPeerEof, QuitAfter},
+    names::Names,
+    time_limits::TimeLimits,
+    usage::quote,
+    values::read,
+};
+use crate::plan::{
+    Action, AddressError, Connect, Endpoint, Family, Host, Input, Limits, Listen, ListenOn, Lookup,
+    OnInputEnd, OnPeerEnd, Plan, Port, PortTo, Source, Transfer,
+};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+const LINGER: Duration = Duration::from_secs(10);
+
+impl Words {
+    /// The plan, or one line about what does not go together. `inherited` says whether a
+    /// supervisor has passed in sockets to listen on.
+    pub(super) fn into_plan(self, inherited: bool) -> Result<Plan, String> {
+        self.check_pairs()?;
+        let lookup = lookup(&self.names);
+        let transfer = transfer(&self.end_of_data);
+        let limits = limits(&self.time_limits);
+        let verbosity = self.messages.verbose;
+        let action = if self.listening.listen {
+            Action::Listen(self.listen(lookup, inherited)?)
+        } else {
+            Action::Connect(self.connect(lookup)?)
+        };
+        Ok(Plan {
+            action,
+            transfer,
+            limits,
+            verbosity,
+        })
+    }
+
+    /// Options that contradict each other, and those that mean nothing without `-l`.
+    fn check_pairs(&self) -> Result<(), String> {
+        let end = &self.end_of_data;
+        let quits = matches!(end.quit_after, Some(QuitAfter(Some(_))));
+        let excluding = [
+            (end.shutdown, "-N", end.no_shutdown, "--no-shutdown"),
+            (quits, "-q", end.no_shutdown, "--no-shutdown"),
+            (
+                end.send_only,
+                "--send-only",
+                end.no_shutdown,
+                "--no-shutdown",
+            ),
+            (end.send_only, "--send-only", end.recv_only, "--recv-only"),
+            (end.send_only, "--send-only", end.no_stdin, "-d"),
+        ];
+        for (one, its_name, other, other_name) in excluding {
+            if one && other {
+                return Err(format!(
+                    "options '{its_name}' and '{other_name}' exclude each other"
+                ));
+            }
+        }
+        let for_listeners = [
+            (self.listening.print_port.is_some(), "--print-port"),
+            (
+                self.time_limits.accept_timeout.is_some(),
+                "--accept-timeout",
+            ),
+        ];
+        for (given, name) in for_listeners {
+            if given && !self.listening.listen {
+                return Err(format!("option '{name}' needs '-l'"));
+            }
+        }
+        Ok(())
+    }
+
+    fn connect(self, lookup: Lookup) -> Result<Connect, String> {
+        let (host, port) = match self.operands.as_slice() {
+            [] => {
+                return Err("HOST and PORT are needed, or '-l' and PORT to listen; \
+                            see 'oxnc --help'"
+                    .to_owned());
+            }
+            [word] => self.host_and_port(word)?,
+            [host, port] => {
+                one_port_only(host, port)?;
+                (OsStr::new(host), OsStr::new(port))
+            }
+            [_, _, extra, ..] => return Err(too_many(extra)),
+        };
+        let target = Endpoint {
+            host: read("host", host, Host::parse).map_err(|bad| bad.to_string())?,
+            port: read("port", port, Port::parse).map_err(|bad| bad.to_string())?,
+        };
+        // Port 0 is what the kernel does anyway.
+        let port = self
+            .connecting
+            .source_port
+            .filter(|port| *port != Port::Number(0));
+        let host = self.connecting.source;
+        check_lookup(lookup, host.as_ref(), port.as_ref())?;
+        check_lookup(lookup, Some(&target.host), Some(&target.port))?;
+        let source = (host.is_some() || port.is_some()).then_some(Source { host, port });
+        Ok(Connect {
+            target,
+            source,
+            lookup,
+        })
+    }
+
+    /// One word for both, to connect to.
+    fn host_and_port<'a>(&self, word: &'a OsStr) -> Result<(&'a OsStr, &'a OsStr), String> {
+        match split(word)? {
+            Split::Both(host, port) => Ok((host, port)),
+            Split::One if self.connecting.source_port.is_some() => Err(format!(
+                "host {} needs a port ('-p' is the local one)",
+                quote(word)
+            )),
+            Split::One => Err(format!("host {} needs a port", quote(word))),
+            Split::Neither(error) => Err(format!("{} {error}", quote(word))),
+        }
+    }
+
+    fn listen(self, lookup: Lookup, inherited: bool) -> Result<Listen, String> {
+        let print_port = self
+            .listening
+            .print_port
+            .map(|to| to.unwrap_or(PortTo::Stderr));
+        let address = self.connecting.source;
+        let port = self.connecting.source_port;
+        let (host_word, port_word) = match self.operands.as_slice() {
+            [] => (None, None),
+            [word] if port.is_some() => (Some(lone_address(word)?), None),
+            [word] => lone_port(word)?,
+            [host, port] => {
+                one_port_only(host, port)?;
+                (Some(OsStr::new(host)), Some(OsStr::new(port)))
+            }
+            [_, _, extra, ..] => return Err(too_many(extra)),
+        };
+        let port = match (port, port_word) {
+            (Some(_), Some(word)) => return Err(twice("port", "'-p'", word)),
+            (Some(port), None) => Some(port),
+            (None, Some(word)) => {
+                Some(read("port", word, Port::parse_local).map_err(|bad| bad.to_string())?)
+            }
+            (None, None) => None,
+        };
+        let host = match (address, host_word) {
+            (Some(_), Some(word)) => return Err(twice("address", "'-s'", word)),
+            (Some(host), None) => Some(host),
+            (None, Some(word)) => {
+                Some(read("address", word, Host::parse).map_err(|bad| bad.to_string())?)
+            }
+            (None, None) => None,
+        };
+        check_lookup(lookup, host.as_ref(), port.as_ref())?;
+        let on = match port {
+            Some(port) => ListenOn::Address { host, port },
+            None if inherited && host.is_none() => ListenOn::Inherited,
+            None => return Err("-l needs a port".to_owned()),
+        };
+        Ok(Listen {
+            on,
+            lookup,
+            print_port,
+        })
+    }
+}
+
+fn lookup(names: &Names) -> Lookup {
+    let family = match (names.ipv4, names.ipv6) {
+        (true, _) => Family::V4,
+        (false, true) => Family::V6,
+        (false, false) => Family::Any,
+    };
+    Lookup {
+        family,
+        numeric: names.numeric,
+    }
+}
+
+fn transfer(end: &EndOfData) -> Transfer {
+    let quit_after = end.quit_after.and_then(|QuitAfter(time)| time);
+    Transfer {
+        input: if end.no_stdin || end.recv_only {
+            Input::Nothing
+        } else {
+            Input::Stdin
+        },
+        on_input_end: if end.no_shutdown {
+            OnInputEnd::Keep
+        } else if end.shutdown || end.send_only || quit_after.is_some() {
+            OnInputEnd::Shutdown
+        } else {
+            OnInputEnd::Auto
+        },
+        on_peer_end: match end.on_peer_eof {
+            None => OnPeerEnd::Auto,
+            Some(OnPeerEof::Exit) => OnPeerEnd::Exit,
+            Some(OnPeerEof::Drain) => OnPeerEnd::Drain,
+        },
+        // Quitting at once would cut the answer off; `-q 0` has always meant `-N` instead.
+        quit_after: quit_after.filter(|time| !time.is_zero()),
+        send_only: end.send_only,
+        linger: end.linger.unwrap_or(LINGER),
+    }
+}
+
+/// The limits: an option of its own beats `-w`, wherever they stand, and 0 is no limit.
+fn limits(times: &TimeLimits) -> Limits {
+    let limit = |time: Option<Duration>| time.filter(|time| !time.is_zero());
+    Limits {
+        connect: limit(
+            times
+                .connect_timeout
+                .or(times.timeout)
+                .or(Some(CONNECT_TIMEOUT)),
+        ),
+        accept: limit(times.accept_timeout),
+        idle: limit(times.idle_timeout.or(times.timeout)),
+        total: limit(times.max_time),
+    }
+}
+
+/// What `-4`, `-6` and `-n` exclude can be told without a lookup.
+fn check_lookup(lookup: Lookup, host: Option<&Host>, port: Option<&Port>) -> Result<(), String> {
+    let quoted = |word: &str| quote(OsStr::new(word));
+    if let Some(host) = host {
+        match (lookup.family, host.literal()) {
+            (Family::V4, Some(IpAddr::V6(_))) => {
+                return Err(format!(
+                    "'-4' excludes the IPv6 address {}",
+                    quoted(host.as_str())
+                ));
+            }
+            (Family::V6, Some(IpAddr::V4(_))) => {
+                return Err(format!(
+                    "'-6' excludes the IPv4 address {}",
+                    quoted(host.as_str())
+                ));
+            }
+            _ => {}
+        }
+    }
+    match port {
+        Some(Port::Service(name)) if lookup.numeric => Err(format!(
+            "'-n' excludes the service name {}; give its number",
+            quoted(name)
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What one word may be.
+enum Split<'a> {
+    /// A host and a port.
+    Both(&'a OsStr, &'a OsStr),
+    /// A host or a port.
+    One,
+    /// Nothing that could be read.
+    Neither(AddressError),
+}
+
+fn split(word: &OsStr) -> Result<Split<'_>, String> {
+    let text = read("address", word, Ok::<&str, AddressError>).map_err(|bad| bad.to_string());
+    Ok(match Endpoint::split(text?) {
+        Ok((host, port)) => Split::Both(OsStr::new(host), OsStr::new(port)),
+        Err(AddressError::NoPort) => Split::One,
+        Err(error) => Split::Neither(error),
+    })
+}
+
+/// The one operand of `-l`, where no `-p` names the port.
+fn lone_port(word: &OsStr) -> Result<(Option<&OsStr>, Option<&OsStr>), String> {
+    match split(word)? {
+        Split::Both(host, port) => Ok((Some(host), Some(port))),
+        Split::Neither(error) => Err(format!("{} {error}", quote(word))),
+        Split::One if is_literal(word) => Err(format!("address {} needs a port", quote(word))),
+        Split::One => Ok((None, Some(word))),
+    }
+}
+
+/// The one operand of `-l`, where `-p` names the port.
+fn lone_address(word: &OsStr) -> Result<&OsStr, String> {
+    let number = || !word.is_empty() && word.as_bytes().iter().all(u8::is_ascii_digit);
+    match split(word) {
+        Ok(Split::Both(..)) => Err(twice("port", "'-p'", word)),
+        Ok(Split::One) if number() => Err(twice("port", "'-p'", word)),
+        _ => Ok(word),
+    }
+}
+
+/// Two operands are an address and a port, so the first must not hold a port of its own.
+fn one_port_only(host: &OsString, port: &OsString) -> Result<(), String> {
+    match split(host) {
+        Ok(Split::Both(..)) => Err(twice("port", &quote(host), port)),
+        _ => Ok(()),
+    }
+}
+
+fn is_literal(word: &OsStr) -> bool {
+    let host = word.to_str().and_then(|text| Host::parse(text).ok());
+    host.is_some_and(|host| host.literal().is_some())
+}
+
+fn twice(what: &str, first: &str, second: &OsStr) -> String {
+    format!(
+        "the {what} is given twice: by {first} and by {}",
+        quote(second)
+    )
+}
+
+fn too_many(extra: &OsStr) -> String {
+    format!("{} is one word too many", quote(extra))
+}

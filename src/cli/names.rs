@@ -1,0 +1,25 @@
+//! How names become addresses.
+
+use clap::Args;
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Names and addresses")]
+pub(super) struct Names {
+    /// Use IPv4 only
+    ///
+    /// Of -4 and -6 the last one counts.
+    #[arg(short = '4', long = "ipv4", overrides_with = "ipv6")]
+    pub(super) ipv4: bool,
+
+    /// Use IPv6 only
+    ///
+    /// A socket that listens then serves IPv6 clients only. Of -4 and -6 the last one counts.
+    #[arg(short = '6', long = "ipv6", overrides_with = "ipv4")]
+    pub(super) ipv6: bool,
+
+    /// Look nothing up: numeric addresses and ports only
+    ///
+    /// No name service is asked. Also spelled --nodns.
+    #[arg(short = 'n', long = "numeric", alias = "nodns")]
+    pub(super) numeric: bool,
+}

@@ -1,0 +1,365 @@
+//! From arguments to a usage line.
+
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+
+use super::{
+    super::{Stop, parse_with},
+    stop_or_plan,
+};
+
+#[test]
+fn usage_errors_are_one_line_that_names_the_option() {
+    let table = [
+        // Operands.
+        (
+            "",
+            "HOST and PORT are needed, or '-l' and PORT to listen; see 'oxnc --help'",
+        ),
+        (
+            "-v",
+            "HOST and PORT are needed, or '-l' and PORT to listen; see 'oxnc --help'",
+        ),
+        ("example.com", "host 'example.com' needs a port"),
+        ("[::1]", "host '[::1]' needs a port"),
+        (
+            "example.com -p 80",
+            "host 'example.com' needs a port ('-p' is the local one)",
+        ),
+        (
+            "::1",
+            "'::1' is an IPv6 address without a port; with one it is written [::1]:80",
+        ),
+        (
+            "::1:80",
+            "'::1:80' is an IPv6 address without a port; with one it is written [::1]:80",
+        ),
+        ("a:b:c", "'a:b:c' has colons but is not an IPv6 address"),
+        (
+            "[::1",
+            "'[::1' has brackets in the wrong place; they go around an IPv6 address, as in \
+             [::1]:80",
+        ),
+        ("a b c", "'c' is one word too many"),
+        ("-l a b c", "'c' is one word too many"),
+        ("a:1 2", "the port is given twice: by 'a:1' and by '2'"),
+        (
+            "[::1]:1 2",
+            "the port is given twice: by '[::1]:1' and by '2'",
+        ),
+        (
+            "* 80",
+            "host '*' is not an address; every local address is meant when none is given",
+        ),
+        (":80", "host '' is empty"),
+        (
+            "fe80::1 80",
+            "host 'fe80::1' is link-local: name its interface too, as in fe80::1%eth0",
+        ),
+        ("a 0", "port '0' cannot be connected to; ports are 1-65535"),
+        ("a:0", "port '0' cannot be connected to; ports are 1-65535"),
+        ("a 65536", "port '65536' is out of range; ports are 1-65535"),
+        (
+            "a +80",
+            "port '+80' is not a number (1-65535) or the name of a service",
+        ),
+        (
+            "a 0x50",
+            "port '0x50' is not a number (1-65535) or the name of a service",
+        ),
+        (
+            "a 80abc",
+            "port '80abc' is not a number (1-65535) or the name of a service",
+        ),
+        (
+            "a 80-90",
+            "port '80-90' is not a number (1-65535) or the name of a service",
+        ),
+        ("a:", "port '' is empty"),
+        // Listening.
+        ("-l", "-l needs a port"),
+        ("-l -s ::1", "-l needs a port"),
+        ("-l 127.0.0.1", "address '127.0.0.1' needs a port"),
+        ("-l [::1]", "address '[::1]' needs a port"),
+        (
+            "-l ::1",
+            "'::1' is an IPv6 address without a port; with one it is written [::1]:80",
+        ),
+        (
+            "-l -p 80 81",
+            "the port is given twice: by '-p' and by '81'",
+        ),
+        (
+            "-l -p 80 99999",
+            "the port is given twice: by '-p' and by '99999'",
+        ),
+        (
+            "-l -p 80 ::1 81",
+            "the port is given twice: by '-p' and by '81'",
+        ),
+        (
+            "-l -p 80 127.0.0.1:81",
+            "the port is given twice: by '-p' and by '127.0.0.1:81'",
+        ),
+        (
+            "-l -s ::1 ::2 80",
+            "the address is given twice: by '-s' and by '::2'",
+        ),
+        (
+            "-l -s ::1 -p 80 ::2",
+            "the address is given twice: by '-s' and by '::2'",
+        ),
+        (
+            "-l -s ::1 127.0.0.1:80",
+            "the address is given twice: by '-s' and by '127.0.0.1'",
+        ),
+        (
+            "-l * 80",
+            "address '*' is not an address; every local address is meant when none is given",
+        ),
+        ("-l :80", "address '' is empty"),
+        (
+            "-l 70000",
+            "port '70000' is out of range; ports are 1-65535",
+        ),
+        (
+            "-l -p 70000",
+            "option '-p': port '70000' is out of range; ports are 1-65535",
+        ),
+        // Options that exclude each other, or need one another.
+        (
+            "a 1 -N --no-shutdown",
+            "options '-N' and '--no-shutdown' exclude each other",
+        ),
+        (
+            "a 1 -q 1 --no-shutdown",
+            "options '-q' and '--no-shutdown' exclude each other",
+        ),
+        (
+            "a 1 -q 0 --no-shutdown",
+            "options '-q' and '--no-shutdown' exclude each other",
+        ),
+        (
+            "a 1 --send-only --no-shutdown",
+            "options '--send-only' and '--no-shutdown' exclude each other",
+        ),
+        (
+            "a 1 --recv-only --send-only",
+            "options '--send-only' and '--recv-only' exclude each other",
+        ),
+        (
+            "a 1 --send-only -d",
+            "options '--send-only' and '-d' exclude each other",
+        ),
+        ("a 1 --print-port", "option '--print-port' needs '-l'"),
+        (
+            "a 1 --accept-timeout 1",
+            "option '--accept-timeout' needs '-l'",
+        ),
+        ("-4 ::1 80", "'-4' excludes the IPv6 address '::1'"),
+        (
+            "-4 fe80::1%eth0 80",
+            "'-4' excludes the IPv6 address 'fe80::1%eth0'",
+        ),
+        (
+            "-6 127.0.0.1 80",
+            "'-6' excludes the IPv4 address '127.0.0.1'",
+        ),
+        ("-4 -s ::1 a 80", "'-4' excludes the IPv6 address '::1'"),
+        (
+            "-l6 127.0.0.1:80",
+            "'-6' excludes the IPv4 address '127.0.0.1'",
+        ),
+        (
+            "-n a http",
+            "'-n' excludes the service name 'http'; give its number",
+        ),
+        (
+            "-n -p http a 80",
+            "'-n' excludes the service name 'http'; give its number",
+        ),
+        (
+            "-ln http",
+            "'-n' excludes the service name 'http'; give its number",
+        ),
+        // Values.
+        (
+            "a 1 -w 5x",
+            "option '-w': duration '5x' is not a number of seconds or a time such as \
+                       500ms or 1m30s",
+        ),
+        (
+            "a 1 --wait=-5",
+            "option '--wait': duration '-5' is negative",
+        ),
+        ("a 1 -w -5", "option '-w': duration '-5' is negative"),
+        ("a 1 --timeout=", "option '--timeout': duration '' is empty"),
+        (
+            "a 1 -q 1e9",
+            "option '-q': duration '1e9' is not a number of seconds or a time such as \
+                        500ms or 1m30s",
+        ),
+        (
+            "a 1 -q -v",
+            "option '-q': duration '-v' is not a number of seconds or a time such as \
+                       500ms or 1m30s",
+        ),
+        (
+            "a 1 --max-time 101y",
+            "option '--max-time': duration '101y' is longer than 100 years",
+        ),
+        (
+            "a 1 --linger nan",
+            "option '--linger': duration 'nan' is not a number of seconds or a \
+                              time such as 500ms or 1m30s",
+        ),
+        (
+            "a 1 -p 99999",
+            "option '-p': port '99999' is out of range; ports are 1-65535",
+        ),
+        (
+            "a 1 -s a:1",
+            "option '-s': address 'a:1' has colons but is not an IPv6 address",
+        ),
+        (
+            "a 1 --on-peer-eof x",
+            "option '--on-peer-eof': 'x' is not one of: exit, drain",
+        ),
+        (
+            "-l 1 --print-port=",
+            "option '--print-port': '' is neither fd:N nor a file",
+        ),
+        (
+            "-l 1 --print-port=fd:0",
+            "option '--print-port': 'fd:0' is stdin, which the data comes from",
+        ),
+        (
+            "-l 1 --print-port=fd:1",
+            "option '--print-port': 'fd:1' is stdout, which only the peer's data goes to",
+        ),
+        (
+            "-l 1 --print-port=fd:+3",
+            "option '--print-port': 'fd:+3' is not fd: and the number of a descriptor",
+        ),
+        (
+            "-l 1 --print-port=fd:2147483648",
+            "option '--print-port': 'fd:2147483648' is not fd: and the number of a descriptor",
+        ),
+        (
+            "-l 1 --print-port=fd:",
+            "option '--print-port': 'fd:' is not fd: and the number of a descriptor",
+        ),
+        // Spelling. libvirt looks for "requires an argument" when it asks whether -q is known.
+        ("-q", "option '-q' requires an argument"),
+        ("a 1 -vq", "option '-q' requires an argument"),
+        (
+            "a 1 --quit-after",
+            "option '--quit-after' requires an argument",
+        ),
+        ("a 1 --wait", "option '--wait' requires an argument"),
+        (
+            "a 1 --on-peer-eof",
+            "option '--on-peer-eof' requires an argument",
+        ),
+        ("a 1 --listen=1", "option '--listen' takes no argument"),
+        ("a 1 -Y", "unknown option '-Y'"),
+        ("a 1 -V", "unknown option '-V'"),
+        ("a 1 -nY", "unknown option '-Y'"),
+        ("a -1", "unknown option '-1'"),
+        ("--xyzzy", "unknown option '--xyzzy'"),
+        (
+            "a 1 --conect-timeout 5",
+            "unknown option '--conect-timeout'; did you mean '--connect-timeout'?",
+        ),
+        (
+            "a 1 --idletimeout=5",
+            "unknown option '--idletimeout'; did you mean '--idle-timeout'?",
+        ),
+        (
+            "-listen 80",
+            "unknown option '-i'; did you mean '--listen'?",
+        ),
+    ];
+    for (line, expected) in table {
+        assert_eq!(usage(line), expected, "{line:?}");
+    }
+}
+
+#[test]
+fn words_of_any_bytes_are_shown_escaped() {
+    let long = "x".repeat(100);
+    let cut = format!("host '{}...' needs a port", "x".repeat(80));
+    let path = [b"--print-port=".as_slice(), "p".repeat(4096).as_bytes()].concat();
+    let table: &[(&[&[u8]], &str)] = &[
+        (&[b"a\xffb", b"80"], r"host 'a\xffb' is not UTF-8"),
+        (&[b"a\xff:80"], r"address 'a\xff:80' is not UTF-8"),
+        (&[b"a", b"\xf0\x9f"], r"port '\xf0\x9f' is not UTF-8"),
+        (&[b"-l", b"\xff"], r"address '\xff' is not UTF-8"),
+        (&[b"-p\xff"], r"option '-p': port '\xff' is not UTF-8"),
+        (
+            &[b"-w", b"\xff"],
+            r"option '-w': duration '\xff' is not UTF-8",
+        ),
+        (
+            &[b"--on-peer-eof=\xff"],
+            r"option '--on-peer-eof': '\xff' is not one of: exit, drain",
+        ),
+        (&[b"--\xff=1"], r"unknown option '--\xff'"),
+        (&[b"-\xff"], r"unknown option '-\xff'"),
+        (
+            &[b"a b", b"80"],
+            "host 'a b' holds a blank or a control character",
+        ),
+        (&[b"", b"80"], "host '' is empty"),
+        (&[b"a", b""], "port '' is empty"),
+        (&[b""], "host '' needs a port"),
+        (&[b"-l", b""], "port '' is empty"),
+        (
+            &[b"a\x1b[2J\n", b"80"],
+            r"host 'a\x1b[2J\x0a' holds a blank or a control character",
+        ),
+        (
+            &[b"a", "8\u{202e}0".as_bytes()],
+            r"port '8\xe2\x80\xae0' is not a number (1-65535) or the name of a service",
+        ),
+        (&[b"--a\x1b]0;x\x07"], r"unknown option '--a\x1b]0;x\x07'"),
+        (&[b"-\x1b"], r"unknown option '-\x1b'"),
+        (&[b"--listen=\x1b"], "option '--listen' takes no argument"),
+        (&[long.as_bytes()], &cut),
+        (
+            &[b"-l", b"1", &path],
+            &format!(
+                "option '--print-port': '{}...' is longer than a path can be (4,095 bytes)",
+                "p".repeat(80)
+            ),
+        ),
+    ];
+    for (words, expected) in table {
+        assert_eq!(usage_of_bytes(words), *expected, "{words:?}");
+    }
+}
+
+#[test]
+fn no_arguments_at_all_are_a_usage_error() {
+    let said = parse_with(Vec::new(), false);
+    assert!(matches!(said, Err(Stop::Usage(line)) if line.starts_with("HOST and PORT are needed")));
+}
+
+#[track_caller]
+fn usage(line: &str) -> String {
+    match stop_or_plan(line) {
+        Err(Stop::Usage(said)) => said,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn usage_of_bytes(words: &[&[u8]]) -> String {
+    let words = std::iter::once(&b"oxnc"[..]).chain(words.iter().copied());
+    let words = words
+        .map(|bytes| OsStr::from_bytes(bytes).to_owned())
+        .collect();
+    match parse_with(words, false) {
+        Err(Stop::Usage(said)) => said,
+        other => panic!("{other:?}"),
+    }
+}

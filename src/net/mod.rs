@@ -1,0 +1,109 @@
+//! Names become addresses, addresses become sockets.
+
+mod dial;
+mod listen;
+mod resolve;
+
+use std::{io, net::SocketAddr, time::Instant};
+
+pub(crate) use dial::{Connection, Dial, dial};
+pub(crate) use listen::{Listener, inherited, listen};
+pub(crate) use resolve::{LookupFailure, Query, resolve};
+
+use crate::{
+    event::{Deadline, Reactor, Wake},
+    outcome::{Setback, Stop},
+};
+
+/// Why there is no socket.
+#[derive(Debug)]
+pub(crate) enum Error {
+    /// A name could not be looked up.
+    Lookup {
+        /// What was looked up.
+        what: String,
+        /// Why.
+        failure: LookupFailure,
+    },
+    /// No address could be connected to; each with its own reason.
+    Connect(Vec<Attempt>),
+    /// It was stopped; what had been tried until then.
+    Stopped {
+        /// By what.
+        stop: Stop,
+        /// The addresses that were tried, those that had not answered included.
+        attempts: Vec<Attempt>,
+    },
+    /// An address could not be listened on.
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// What was passed in is nothing to listen on.
+    Inherited {
+        /// Its number.
+        number: i32,
+        /// Whether it is open at all.
+        open: bool,
+    },
+    /// No client could be accepted.
+    Accept(io::Error),
+    /// The event loop or a thread failed.
+    System(io::Error),
+}
+
+/// An address that was tried, and what came of it.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    /// Whom we tried to reach.
+    pub address: SocketAddr,
+    /// The local address, when that is what could not be bound.
+    pub from: Option<SocketAddr>,
+    /// Why it failed.
+    pub error: io::Error,
+}
+
+impl Error {
+    /// What it means for the exit status.
+    pub(crate) fn setback(&self) -> Setback {
+        match self {
+            Self::Lookup {
+                failure: LookupFailure::NoSuchService | LookupFailure::NoSuchZone,
+                ..
+            }
+            | Self::Inherited { .. } => Setback::Usage,
+            Self::Stopped { stop, .. } => Setback::Stopped(*stop),
+            _ => Setback::Failed,
+        }
+    }
+
+    fn stopped(stop: Stop) -> Self {
+        Self::Stopped {
+            stop,
+            attempts: Vec::new(),
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(e: io::Error) -> Self {
+        Self::System(e)
+    }
+}
+
+/// Waits once, until `until` at the latest; fails when a signal or the deadline ends the phase.
+fn wait(
+    reactor: &mut Reactor,
+    until: Option<Instant>,
+    deadline: Deadline,
+) -> io::Result<Result<(), Stop>> {
+    let until = [until, deadline.at()].into_iter().flatten().min();
+    Ok(match reactor.wait(until)? {
+        Wake::Signal(number) => Err(Stop::Signal(number)),
+        Wake::Look => deadline
+            .expired(Instant::now())
+            .map_or(Ok(()), |e| Err(Stop::Expired(e))),
+    })
+}

@@ -1,0 +1,152 @@
+//! `getaddrinfo(3)` with hints, on a thread, because nothing bounds it: with a resolver that never
+//! answers, glibc takes 10 s and more. A deadline leaves the thread behind.
+
+use std::{io, net::SocketAddr, sync::mpsc, thread};
+
+use dns_lookup::{AddrInfoHints, LookupError, LookupErrorKind, getaddrinfo};
+
+use super::{Error, wait};
+use crate::{
+    event::{Deadline, Reactor},
+    plan::{Family, Host, Lookup, Port},
+};
+
+/// What is looked up.
+#[derive(Clone, Debug)]
+pub(crate) struct Query<'a> {
+    /// None is the wildcard of each family when `passive`, and loopback otherwise.
+    pub host: Option<&'a Host>,
+    /// A number or a service.
+    pub port: &'a Port,
+    /// Family and `-n`.
+    pub lookup: Lookup,
+    /// For binding: `AI_PASSIVE`.
+    pub passive: bool,
+}
+
+/// Why a lookup failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LookupFailure {
+    /// EAI_SERVICE: the services file and its like do not know it for TCP.
+    NoSuchService,
+    /// An IPv6 zone that is no interface here.
+    NoSuchZone,
+    /// The resolver's own words.
+    Other(String),
+}
+
+/// Looks a host and a port up; every address once, in the resolver's order.
+pub(crate) fn resolve(
+    reactor: &mut Reactor,
+    query: &Query<'_>,
+    deadline: Deadline,
+) -> Result<Vec<SocketAddr>, Error> {
+    let request = Request::new(query);
+    let answer = if request.asks_nobody(query) {
+        request.ask()
+    } else {
+        on_a_thread(reactor, request, deadline)?
+    };
+    answer.map_err(|e| {
+        let what = query
+            .host
+            .map_or_else(|| query.port.to_string(), ToString::to_string);
+        let failure = failure(&e, query);
+        match failure {
+            LookupFailure::NoSuchService => Error::Lookup {
+                what: query.port.to_string(),
+                failure,
+            },
+            _ => Error::Lookup { what, failure },
+        }
+    })
+}
+
+struct Request {
+    host: Option<String>,
+    port: String,
+    hints: AddrInfoHints,
+}
+
+impl Request {
+    fn new(query: &Query<'_>) -> Self {
+        let mut flags = if query.passive { libc::AI_PASSIVE } else { 0 };
+        if query.lookup.numeric {
+            flags |= libc::AI_NUMERICHOST | libc::AI_NUMERICSERV;
+        }
+        let address = match query.lookup.family {
+            Family::Any => libc::AF_UNSPEC,
+            Family::V4 => libc::AF_INET,
+            Family::V6 => libc::AF_INET6,
+        };
+        Self {
+            host: query.host.map(ToString::to_string),
+            port: query.port.to_string(),
+            hints: AddrInfoHints {
+                flags,
+                address,
+                socktype: libc::SOCK_STREAM,
+                protocol: 0,
+            },
+        }
+    }
+
+    /// Whether numbers alone are asked about, which neither waits nor reads a file.
+    fn asks_nobody(&self, query: &Query<'_>) -> bool {
+        let literal = query.host.is_none_or(|host| host.literal().is_some());
+        literal && matches!(query.port, Port::Number(_))
+    }
+
+    fn ask(&self) -> Result<Vec<SocketAddr>, LookupError> {
+        let mut addresses = Vec::new();
+        for info in getaddrinfo(self.host.as_deref(), Some(&self.port), Some(self.hints))? {
+            let address = info?.sockaddr;
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        Ok(addresses)
+    }
+}
+
+fn on_a_thread(
+    reactor: &mut Reactor,
+    request: Request,
+    deadline: Deadline,
+) -> Result<Result<Vec<SocketAddr>, LookupError>, Error> {
+    let (answer, answers) = mpsc::channel();
+    let waker = reactor.waker();
+    thread::Builder::new()
+        .name("getaddrinfo".into())
+        .spawn(move || {
+            // Nobody listens any more when the deadline was first.
+            let _ = answer.send(request.ask());
+            waker.wake();
+        })?;
+    loop {
+        match answers.try_recv() {
+            Ok(answer) => return Ok(answer),
+            Err(mpsc::TryRecvError::Empty) => {}
+            Err(mpsc::TryRecvError::Disconnected) => {
+                return Err(Error::System(io::Error::other(
+                    "the resolver's thread ended",
+                )));
+            }
+        }
+        wait(reactor, None, deadline)?.map_err(Error::stopped)?;
+    }
+}
+
+fn failure(error: &LookupError, query: &Query<'_>) -> LookupFailure {
+    let zone = query.host.is_some_and(|host| host.zone().is_some());
+    match error.kind() {
+        LookupErrorKind::Service => LookupFailure::NoSuchService,
+        LookupErrorKind::NoName if zone => LookupFailure::NoSuchZone,
+        _ => {
+            let words = error.to_string();
+            // dns-lookup's own words before those of gai_strerror(3).
+            let own = "failed to lookup address information: ";
+            LookupFailure::Other(words.strip_prefix(own).unwrap_or(&words).to_owned())
+        }
+    }
+}

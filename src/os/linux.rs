@@ -1,0 +1,169 @@
+//! Linux: per-call non-blocking input and output, what the peer's kernel has acknowledged, and the
+//! state in which the process was started.
+#![expect(
+    unsafe_code,
+    reason = "ioctl, getsockopt, close, sigaction and a constructor; each block says why"
+)]
+
+use std::{
+    fs, io, mem,
+    os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd},
+    sync::atomic::{AtomicU8, Ordering},
+    time::Duration,
+};
+
+use rustix::{
+    fs::{Mode, OFlags},
+    io::ReadWriteFlags,
+};
+
+/// Reads from a pipe without waiting and without touching its `O_NONBLOCK`, which everybody who
+/// shares the description would see. `preadv2(2)` at offset -1 with `RWF_NOWAIT`.
+pub(crate) fn read_nowait(fd: impl AsFd, buf: &mut [u8]) -> io::Result<usize> {
+    let mut bufs = [io::IoSliceMut::new(buf)];
+    Ok(rustix::io::preadv2(
+        fd,
+        &mut bufs,
+        u64::MAX,
+        ReadWriteFlags::NOWAIT,
+    )?)
+}
+
+/// Writes to a pipe without waiting; see [`read_nowait`].
+pub(crate) fn write_nowait(fd: impl AsFd, buf: &[u8]) -> io::Result<usize> {
+    let bufs = [io::IoSlice::new(buf)];
+    Ok(rustix::io::pwritev2(
+        fd,
+        &bufs,
+        u64::MAX,
+        ReadWriteFlags::NOWAIT,
+    )?)
+}
+
+/// Opens what a descriptor refers to once more: a description of our own, which may be
+/// non-blocking. Fails with EACCES where the file belongs to somebody else (after `su`), and with
+/// ENOENT without /proc.
+pub(crate) fn reopen_nonblocking(fd: impl AsFd, access: OFlags) -> io::Result<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
+    let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
+/// Whether a FIFO has no name: `pipe(2)` made it, and nobody can open its other end.
+pub(crate) fn is_anonymous_pipe(fd: impl AsFd) -> bool {
+    // PIPEFS_MAGIC in linux/magic.h; a named FIFO carries its file system's own number.
+    const PIPEFS: i128 = 0x5049_5045;
+    rustix::fs::fstatfs(fd).is_ok_and(|s| s.f_type as i128 == PIPEFS)
+}
+
+/// `close(2)` whose result is looked at: NFS and quotas report a failed write only here.
+pub(crate) fn close(fd: OwnedFd) -> io::Result<()> {
+    // SAFETY: into_raw_fd gives up the ownership, so the number is closed exactly once. Linux
+    // releases it even when close fails (close(2), NOTES), EINTR included.
+    match unsafe { libc::close(fd.into_raw_fd()) } {
+        0 => Ok(()),
+        _ => match io::Error::last_os_error() {
+            e if e.kind() == io::ErrorKind::Interrupted => Ok(()),
+            e => Err(e),
+        },
+    }
+}
+
+/// Bytes, and the FIN, that the peer's kernel has not acknowledged: `SIOCOUTQ`, tcp(7).
+pub(crate) fn unacknowledged(fd: impl AsFd) -> io::Result<usize> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: SIOCOUTQ (TIOCOUTQ by another name) writes one int through the pointer.
+    let done = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    if done == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(usize::try_from(bytes).unwrap_or(0))
+}
+
+/// What TCP knows about the peer's answers: `TCP_INFO`, tcp(7).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answers {
+    /// Segments are on their way and unanswered.
+    pub in_flight: bool,
+    /// A probe of the peer's closed window is unanswered.
+    pub probing: bool,
+    /// Since the last acknowledgement of any kind.
+    pub silence: Duration,
+}
+
+/// Asks TCP what it knows about the peer's answers.
+pub(crate) fn answers(fd: impl AsFd) -> io::Result<Answers> {
+    // SAFETY: tcp_info is plain integers, for which zero is a value; the kernel fills at most
+    // `len` bytes of it and older kernels fill less.
+    let info = unsafe {
+        let mut info: libc::tcp_info = mem::zeroed();
+        let mut len = size_of::<libc::tcp_info>() as libc::socklen_t;
+        let done = libc::getsockopt(
+            fd.as_fd().as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut len,
+        );
+        if done == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        info
+    };
+    Ok(Answers {
+        in_flight: info.tcpi_unacked > 0,
+        probing: info.tcpi_probes > 0,
+        silence: Duration::from_millis(info.tcpi_last_ack_recv.into()),
+    })
+}
+
+/// Whether whoever started us asked for a signal to be ignored (`nohup`, a shell's `&`).
+pub(crate) fn is_ignored(signal: i32) -> bool {
+    // SAFETY: sigaction with a null new action only reads; the struct is plain data.
+    unsafe {
+        let mut old: libc::sigaction = mem::zeroed();
+        libc::sigaction(signal, std::ptr::null(), &raw mut old) == 0
+            && old.sa_sigaction == libc::SIG_IGN
+    }
+}
+
+/// Takes over a descriptor that the environment names (`LISTEN_FDS`, `fd:N`), if it is open.
+pub(crate) fn adopt_fd(fd: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: fcntl only looks; from_raw_fd follows only for a number that is open. Nothing else
+    // in this program knows descriptors that it did not open itself.
+    unsafe {
+        let flags = libc::fcntl(fd, libc::F_GETFD);
+        if flags == -1 || libc::fcntl(fd, libc::F_SETFD, flags | libc::FD_CLOEXEC) == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(std::os::fd::FromRawFd::from_raw_fd(fd))
+    }
+}
+
+/// Whether standard output was closed when the process started. Before `main`, Rust's runtime opens
+/// /dev/null in its place, and what is written there would be lost without a word.
+pub(crate) fn stdout_was_closed() -> bool {
+    STDOUT_CLOSED.load(Ordering::Relaxed) != 0
+}
+
+static STDOUT_CLOSED: AtomicU8 = AtomicU8::new(0);
+
+/// Runs before Rust's runtime, which is the last moment at which a closed descriptor shows.
+extern "C" fn look_at_stdout() {
+    // SAFETY: fcntl(F_GETFD) has no effects and needs no runtime.
+    if unsafe { libc::fcntl(1, libc::F_GETFD) } == -1 {
+        STDOUT_CLOSED.store(1, Ordering::Relaxed);
+    }
+}
+
+// SAFETY: .init_array holds pointers to C functions that the loader calls once before main
+// (System V gABI, "Initialization and Termination Functions"); this one takes no arguments.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static BEFORE_MAIN: extern "C" fn() = look_at_stdout;
+
+/// The kernel's release, for the log.
+pub(crate) fn kernel() -> String {
+    fs::read_to_string("/proc/sys/kernel/osrelease")
+        .map_or_else(|_| "unknown".into(), |s| s.trim().into())
+}

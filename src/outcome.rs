@@ -1,0 +1,275 @@
+//! How a run ended, and the one function that turns it into an exit status.
+//!
+//! The table is in the man page under EXIT STATUS. When several reasons apply, the first of
+//! 2, 4, 5, 3, 124, 1 is the status; a signal that ended the run goes before all of them.
+
+use std::{io, time::Duration};
+
+/// The limits that a run may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// `--connect-timeout`: looking up and connecting.
+    Connect,
+    /// `--accept-timeout`: waiting for a client.
+    Accept,
+    /// `--idle-timeout`: nothing moved.
+    Idle,
+    /// `--max-time`: the whole run.
+    Total,
+}
+
+/// A limit that ran out, and how long it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expired {
+    /// Which one.
+    pub limit: Limit,
+    /// What it was set to.
+    pub length: Duration,
+}
+
+/// What ended a run from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// A time limit.
+    Expired(Expired),
+    /// A signal, by number.
+    Signal(i32),
+}
+
+/// How our input's way to the peer ended.
+#[derive(Debug)]
+pub enum UpEnd {
+    /// All of it was sent, and acknowledged as far as the rules ask.
+    Delivered,
+    /// The input had not ended, and nothing that was taken from it is lost.
+    Open,
+    /// The run was stopped while bytes were still on their way.
+    Cut,
+    /// The input could not be read.
+    InputFailed(io::Error),
+    /// The peer closed, reset or vanished first.
+    NotDelivered(io::Error),
+}
+
+/// How the peer's way to our output ended.
+#[derive(Debug)]
+pub enum DownEnd {
+    /// The peer ended, all of it was written, and the output was closed without an error.
+    Complete,
+    /// The peer had not ended.
+    Open,
+    /// The output could not be written or closed.
+    OutputFailed(io::Error),
+    /// Whoever read our output has gone (EPIPE).
+    ReaderLeft,
+    /// The connection broke.
+    Broken(io::Error),
+}
+
+/// How much is known about what was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Our kernel has it.
+    HandedOver,
+    /// The peer's kernel has it.
+    Acknowledged,
+    /// The peer ended cleanly afterwards.
+    PeerEnded,
+}
+
+/// How a connection's run ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Our input's way to the peer.
+    pub up: UpEnd,
+    /// The peer's way to our output.
+    pub down: DownEnd,
+    /// What ended the run from outside, if anything did.
+    pub stop: Option<Stop>,
+    /// What is known about the bytes that were sent.
+    pub delivery: Delivery,
+    /// Bytes, and the FIN, that the peer's kernel had not acknowledged.
+    pub unacknowledged: usize,
+    /// Bytes moved.
+    pub counters: Counters,
+}
+
+/// Bytes moved so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// From our input to the peer's socket.
+    pub sent: u64,
+    /// From the peer to our output.
+    pub received: u64,
+}
+
+/// Why a run never came to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setback {
+    /// What was asked for makes no sense, as it turned out: a service or an interface that does not
+    /// exist, a descriptor that is not open.
+    Usage,
+    /// Lookup, connecting, binding, listening or accepting failed.
+    Failed,
+    /// It was stopped before.
+    Stopped(Stop),
+}
+
+/// What the process ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// 0: everything that was asked for.
+    Success,
+    /// 1: could not start.
+    NotStarted,
+    /// 2: the command line makes no sense.
+    Usage,
+    /// 3: the stream broke while receiving.
+    Broken,
+    /// 4: local input or output failed.
+    Local,
+    /// 5: not delivered.
+    NotDelivered,
+    /// 124: a time limit ran out.
+    Expired,
+    /// Ended by a signal: 128 + n, as shells show it.
+    Signal(i32),
+}
+
+impl Status {
+    /// The number for `exit(2)`. A signal's is for where raising it has no effect.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::NotStarted => 1,
+            Self::Usage => 2,
+            Self::Broken => 3,
+            Self::Local => 4,
+            Self::NotDelivered => 5,
+            Self::Expired => 124,
+            Self::Signal(n) => 128_u8.saturating_add(u8::try_from(n).unwrap_or(u8::MAX)),
+        }
+    }
+}
+
+impl Setback {
+    /// The exit status.
+    pub fn status(self) -> Status {
+        match self {
+            Self::Usage => Status::Usage,
+            Self::Failed => Status::NotStarted,
+            Self::Stopped(Stop::Expired(_)) => Status::Expired,
+            Self::Stopped(Stop::Signal(n)) => Status::Signal(n),
+        }
+    }
+}
+
+impl Outcome {
+    /// The exit status.
+    pub fn status(&self) -> Status {
+        use Status::{Broken, Expired, Local, NotDelivered, Signal, Success};
+
+        match (self.stop, &self.up, &self.down) {
+            (Some(Stop::Signal(n)), _, _) => Signal(n),
+            // A filter whose reader has left dies by SIGPIPE, as cat does.
+            (_, _, DownEnd::ReaderLeft) => Signal(libc::SIGPIPE),
+            (_, UpEnd::InputFailed(_), _) | (_, _, DownEnd::OutputFailed(_)) => Local,
+            (_, UpEnd::NotDelivered(_), _) => NotDelivered,
+            (_, _, DownEnd::Broken(_)) => Broken,
+            (Some(Stop::Expired(_)), _, _) => Expired,
+            // Only a stop cuts; without one the bytes are missing all the same.
+            (None, UpEnd::Cut, _) => NotDelivered,
+            (None, UpEnd::Delivered | UpEnd::Open, DownEnd::Complete | DownEnd::Open) => Success,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error() -> io::Error {
+        io::Error::from_raw_os_error(libc::EIO)
+    }
+
+    fn ups() -> [UpEnd; 5] {
+        [
+            UpEnd::Delivered,
+            UpEnd::Open,
+            UpEnd::Cut,
+            UpEnd::InputFailed(error()),
+            UpEnd::NotDelivered(error()),
+        ]
+    }
+
+    fn downs() -> [DownEnd; 5] {
+        [
+            DownEnd::Complete,
+            DownEnd::Open,
+            DownEnd::OutputFailed(error()),
+            DownEnd::ReaderLeft,
+            DownEnd::Broken(error()),
+        ]
+    }
+
+    /// The contract in other words: each reason's code, and the order in which they win.
+    fn by_precedence(outcome: &Outcome) -> u8 {
+        let mut reasons = Vec::new();
+        match outcome.stop {
+            Some(Stop::Signal(n)) => reasons.push(128 + u8::try_from(n).unwrap()),
+            Some(Stop::Expired(_)) => reasons.push(124),
+            None => {}
+        }
+        match outcome.up {
+            UpEnd::Delivered | UpEnd::Open => {}
+            UpEnd::Cut if outcome.stop.is_some() => {}
+            UpEnd::Cut | UpEnd::NotDelivered(_) => reasons.push(5),
+            UpEnd::InputFailed(_) => reasons.push(4),
+        }
+        match outcome.down {
+            DownEnd::Complete | DownEnd::Open => {}
+            DownEnd::OutputFailed(_) => reasons.push(4),
+            DownEnd::ReaderLeft => reasons.push(141),
+            DownEnd::Broken(_) => reasons.push(3),
+        }
+        let order = [130, 141, 4, 5, 3, 124];
+        order
+            .into_iter()
+            .find(|code| reasons.contains(code))
+            .unwrap_or(0)
+    }
+
+    #[test]
+    fn the_whole_table_follows_the_order_of_precedence() {
+        let expired = Expired {
+            limit: Limit::Idle,
+            length: Duration::from_secs(1),
+        };
+        let mut codes = std::collections::BTreeSet::new();
+        for stop in [
+            None,
+            Some(Stop::Expired(expired)),
+            Some(Stop::Signal(libc::SIGINT)),
+        ] {
+            for up in 0..5 {
+                for down in 0..5 {
+                    let outcome = Outcome {
+                        up: ups().into_iter().nth(up).unwrap(),
+                        down: downs().into_iter().nth(down).unwrap(),
+                        stop,
+                        delivery: Delivery::HandedOver,
+                        unacknowledged: 0,
+                        counters: Counters::default(),
+                    };
+                    let code = outcome.status().code();
+                    assert_eq!(code, by_precedence(&outcome), "{outcome:?}");
+                    codes.insert(code);
+                }
+            }
+        }
+        assert_eq!(
+            codes.into_iter().collect::<Vec<_>>(),
+            [0, 3, 4, 5, 124, 130, 141]
+        );
+    }
+}

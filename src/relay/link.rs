@@ -1,0 +1,470 @@
+//! Two pumps, the rules of the end of data between them, and one outcome.
+//!
+//! `near` is our side (standard input and output), `far` the connection. `up` carries near to far,
+//! `down` far to near. Each pump knows only its own direction; everything that one direction's end
+//! means for the other is here, in the order in which [`Link::judge`] asks.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use super::{
+    pump::{Budget, End, Pump},
+    watch::Watch,
+};
+use crate::{
+    outcome::{Counters, Delivery, DownEnd, Expired, Limit, Outcome, Stop, UpEnd},
+    plan::{OnInputEnd, OnPeerEnd},
+    stream::{Stream, Want},
+};
+
+/// One turn's bytes, after which signals and timers are looked at: some 20 ms at 1 GB/s.
+const TURN: usize = 16 << 20;
+
+/// The first pause before the acknowledgements are looked at again; it doubles up to the longest.
+const FIRST_LOOK: Duration = Duration::from_millis(1);
+const LONGEST_LOOK: Duration = Duration::from_millis(100);
+
+/// The rules of the end of data for one link.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    /// There is nothing to send, so that our end says nothing before the run is done.
+    pub nothing_to_send: bool,
+    /// Our input is a person's terminal.
+    pub terminal: bool,
+    /// We called, and whoever holds the other end of our input may have nothing to say.
+    pub may_leave: bool,
+    /// What our input's end means to the peer.
+    pub on_input_end: OnInputEnd,
+    /// What the peer's end means to us.
+    pub on_peer_end: OnPeerEnd,
+    /// After our input's end, the run ends once nothing has come for so long.
+    pub quit_after: Option<Duration>,
+    /// What comes does not matter.
+    pub send_only: bool,
+    /// How long acknowledgements may take, from the last one.
+    pub linger: Duration,
+    /// How long nothing may move.
+    pub idle: Option<Duration>,
+    /// Bytes a direction may hold.
+    pub buffer: usize,
+}
+
+/// What a turn came to.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// More can move at once.
+    Again,
+    /// Nothing can move before a stream wakes the loop or the time has come.
+    Wait(Option<Instant>),
+    /// It is over.
+    Done(Box<Outcome>),
+}
+
+/// Two streams and all that is between them.
+pub(crate) struct Link {
+    near: Box<dyn Stream>,
+    far: Box<dyn Stream>,
+    up: Pump,
+    down: Pump,
+    rules: Rules,
+    watch: Watch,
+    /// The peer's end was seen, and what it means to us was decided.
+    peer_ended: bool,
+    /// We leave while our input could still give something; that must not look like its end.
+    leaving: bool,
+    /// We leave although the peer could still send something (`-q`, `--send-only`).
+    quit: bool,
+    settling: Option<Settling>,
+    tail: Option<Tail>,
+    /// The connection failed in a way that no pump saw.
+    lost: Option<io::Error>,
+}
+
+/// Waiting for the last acknowledgements.
+struct Settling {
+    bytes: usize,
+    progress: Instant,
+    pause: Duration,
+    next: Instant,
+}
+
+/// `--send-only`, all sent: waiting for the peer's end, or for the acknowledgements at least.
+struct Tail {
+    bytes: usize,
+    at: Instant,
+}
+
+enum Judgement {
+    Over,
+    Expired(Expired),
+    /// Something was decided that lets more move.
+    Again,
+    Wait,
+}
+
+impl Link {
+    /// Joins two streams.
+    pub(crate) fn new(
+        near: Box<dyn Stream>,
+        far: Box<dyn Stream>,
+        rules: Rules,
+        now: Instant,
+    ) -> Self {
+        let hold = match rules.on_input_end {
+            OnInputEnd::Auto => rules.nothing_to_send,
+            OnInputEnd::Shutdown => false,
+            OnInputEnd::Keep => true,
+        };
+        Self {
+            near,
+            far,
+            up: Pump::new(now, rules.buffer, hold),
+            down: Pump::new(now, rules.buffer, false),
+            watch: Watch::new(rules.linger),
+            rules,
+            peer_ended: false,
+            leaving: false,
+            quit: false,
+            settling: None,
+            tail: None,
+            lost: None,
+        }
+    }
+
+    /// Moves what can move and decides what follows from it.
+    pub(crate) fn step(&mut self, now: Instant) -> io::Result<Step> {
+        let mut budget = Budget::new(TURN);
+        self.pump(&mut budget, now);
+        match self.judge(now)? {
+            Judgement::Over => Ok(Step::Done(Box::new(self.conclude(None)))),
+            Judgement::Expired(what) => Ok(Step::Done(Box::new(self.stop(Stop::Expired(what))))),
+            Judgement::Again => Ok(Step::Again),
+            Judgement::Wait if budget.is_spent() => Ok(Step::Again),
+            Judgement::Wait => {
+                self.arm()?;
+                Ok(Step::Wait(self.deadline()))
+            }
+        }
+    }
+
+    /// Ends the link from outside. A cut is never passed on as an end: unless the end is passed on
+    /// already, or a person at a terminal is leaving, the connection is reset when something of
+    /// ours is missing, or when the peer could take our silence for "everything was written".
+    pub(crate) fn stop(&mut self, stop: Stop) -> Outcome {
+        let sent_whole = self.up.source_ended().is_some() && self.up.held() == 0 && !self.leaving;
+        let whole = if self.up.taken() > 0 {
+            sent_whole
+        } else {
+            self.down.is_clean()
+        };
+        if !self.up.is_clean() && !whole {
+            self.cut(false);
+        }
+        self.conclude(Some(stop))
+    }
+
+    /// Bytes moved so far.
+    pub(crate) fn counters(&self) -> Counters {
+        Counters {
+            sent: self.up.passed(),
+            received: self.down.passed(),
+        }
+    }
+
+    fn pump(&mut self, budget: &mut Budget, now: Instant) {
+        let before = (self.up.passed(), self.up.is_clean());
+        self.up.step(&mut *self.near, &mut *self.far, budget, now);
+        if before != (self.up.passed(), self.up.is_clean()) {
+            self.watch.sent(now);
+        }
+        self.down.step(&mut *self.far, &mut *self.near, budget, now);
+    }
+
+    fn judge(&mut self, now: Instant) -> io::Result<Judgement> {
+        if let Some(over) = self.judge_failures() {
+            return Ok(over);
+        }
+        if self.down.is_clean() && !self.peer_ended {
+            self.peer_has_ended(now);
+            return Ok(Judgement::Again);
+        }
+        let up_done = self.up.is_clean() || (self.leaving && self.up.is_held());
+        if up_done && self.down.is_clean() {
+            return Ok(self.settle(now));
+        }
+        if let Some(judgement) = self.quit(now)? {
+            return Ok(judgement);
+        }
+        if self.vanished(now)? || !self.still_there()? {
+            return Ok(Judgement::Over);
+        }
+        Ok(self
+            .idle_expired(now)
+            .map_or(Judgement::Wait, Judgement::Expired))
+    }
+
+    fn judge_failures(&mut self) -> Option<Judgement> {
+        match (self.up.end(), self.down.end()) {
+            (Some(End::Source(_)), _) => self.cut(false),
+            (_, Some(End::Sink(_))) => self.cut(true),
+            // What came before it broke is written. There is nothing left to reset.
+            (_, Some(End::Source(_))) => {}
+            (Some(End::Sink(_)), Some(_)) => {}
+            // The connection is gone: read what it holds, which cannot block. Where it does, only
+            // sending has failed, and the peer has to be told.
+            (Some(End::Sink(_)), None) if self.down.source_is_blocked() => self.cut(false),
+            _ => return None,
+        }
+        Some(Judgement::Over)
+    }
+
+    /// The peer has ended, and what it sent is written and closed.
+    fn peer_has_ended(&mut self, now: Instant) {
+        self.peer_ended = true;
+        // Who has nothing to say speaks last: now the peer may take our FIN for "all is written".
+        self.up.hold(false);
+        if !self.up.is_open() {
+            return;
+        }
+        // A last look at the input, for what came since the turn began.
+        self.up
+            .step(&mut *self.near, &mut *self.far, &mut Budget::new(TURN), now);
+        if !self.up.is_open() {
+            return;
+        }
+        let unheard = self.up.taken() == 0 && self.up.source_is_blocked();
+        match self.rules.on_peer_end {
+            OnPeerEnd::Exit => {
+                self.leaving = self.up.taken() > 0 && !self.rules.terminal;
+                self.up.hold(self.leaving);
+                self.up.end_source(now);
+            }
+            OnPeerEnd::Auto if self.rules.terminal => self.up.end_source(now),
+            // A server that answered and left.
+            OnPeerEnd::Auto if self.rules.may_leave && unheard && self.down.taken() > 0 => {
+                self.up.end_source(now);
+            }
+            OnPeerEnd::Auto | OnPeerEnd::Drain => {
+                if let Err(e) = self.far.keep_alive() {
+                    log::debug!("keepalive: {e}");
+                }
+            }
+        }
+    }
+
+    /// Both directions are done. Before that counts as success the peer's kernel has to have it all.
+    fn settle(&mut self, now: Instant) -> Judgement {
+        let backlog = match self.far.check().and_then(|()| self.far.backlog()) {
+            Ok(backlog) => backlog,
+            // A sender that has been gone for long answers our FIN with a reset. It misses nothing.
+            Err(_) if self.up.taken() == 0 => return Judgement::Over,
+            Err(e) => return self.lose(e),
+        };
+        if backlog.bytes == 0 {
+            if self.leaving {
+                self.far.abort();
+            }
+            return Judgement::Over;
+        }
+        let settling = self.settling.get_or_insert(Settling {
+            bytes: backlog.bytes,
+            progress: now,
+            pause: FIRST_LOOK,
+            next: now + FIRST_LOOK,
+        });
+        if backlog.bytes < settling.bytes {
+            (settling.bytes, settling.progress) = (backlog.bytes, now);
+        }
+        if now.saturating_duration_since(settling.progress) >= self.rules.linger {
+            return self.lose(io::ErrorKind::TimedOut.into());
+        }
+        if now >= settling.next {
+            settling.pause = (settling.pause * 2).min(LONGEST_LOOK);
+            settling.next = now + settling.pause;
+        }
+        Judgement::Wait
+    }
+
+    /// Whether we leave although the peer has not ended: `-q`, and the last wait of `--send-only`.
+    fn quit(&mut self, now: Instant) -> io::Result<Option<Judgement>> {
+        if self.rules.send_only && self.waits_for_peer() && self.tail.is_none() {
+            self.tail = Some(Tail {
+                bytes: self.far.backlog()?.bytes,
+                at: self.up.last(),
+            });
+        }
+        if !self.quit_at().is_some_and(|at| now >= at) {
+            return Ok(None);
+        }
+        if let Some(tail) = &mut self.tail {
+            let bytes = self.far.backlog()?.bytes;
+            if bytes > 0 && bytes < tail.bytes {
+                *tail = Tail { bytes, at: now };
+                return Ok(None);
+            }
+            if bytes > 0 {
+                return Ok(Some(self.lose(io::ErrorKind::TimedOut.into())));
+            }
+        }
+        self.quit = true;
+        self.down.end_source(now);
+        Ok(Some(Judgement::Again))
+    }
+
+    /// Whether all of ours is passed on and nothing of the peer's is left to be written.
+    fn waits_for_peer(&self) -> bool {
+        self.up.is_clean() && self.down.is_open() && self.down.held() == 0
+    }
+
+    fn quit_at(&self) -> Option<Instant> {
+        match &self.tail {
+            _ if !self.waits_for_peer() => None,
+            Some(tail) => tail.at.checked_add(self.rules.linger),
+            None => self.last_move().checked_add(self.rules.quit_after?),
+        }
+    }
+
+    /// Nobody reads from a peer that has ended, so that its reset has to be listened for.
+    fn still_there(&mut self) -> io::Result<bool> {
+        if !self.peer_ended || self.up.wants_sink() {
+            return Ok(true);
+        }
+        if let Err(e) = self.far.check() {
+            self.lose(e);
+            return Ok(false);
+        }
+        self.far.watch()?;
+        Ok(true)
+    }
+
+    fn vanished(&mut self, now: Instant) -> io::Result<bool> {
+        if !self.watch.next().is_some_and(|at| now >= at) {
+            return Ok(false);
+        }
+        let backlog = self.far.backlog()?;
+        let gone = self
+            .watch
+            .has_vanished(now, backlog, self.up.passed(), self.up.last());
+        if gone {
+            self.lose(io::ErrorKind::TimedOut.into());
+        }
+        Ok(gone)
+    }
+
+    fn idle_expired(&self, now: Instant) -> Option<Expired> {
+        let length = self.rules.idle?;
+        (now >= self.idle_at()?).then_some(Expired {
+            limit: Limit::Idle,
+            length,
+        })
+    }
+
+    fn idle_at(&self) -> Option<Instant> {
+        if self.settling.is_some() || self.tail.is_some() {
+            None
+        } else {
+            self.last_move().checked_add(self.rules.idle?)
+        }
+    }
+
+    fn last_move(&self) -> Instant {
+        self.up.last().max(self.down.last())
+    }
+
+    /// When something has to be looked at though no stream wakes the loop.
+    fn deadline(&self) -> Option<Instant> {
+        let settling = self.settling.as_ref().map(|s| s.next);
+        let watching = if settling.is_none() {
+            self.watch.next()
+        } else {
+            None
+        };
+        [
+            settling,
+            watching,
+            self.quit_at(),
+            self.idle_at(),
+            self.up.retry(),
+            self.down.retry(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn arm(&mut self) -> io::Result<()> {
+        let far = Want {
+            read: self.down.wants_source(),
+            write: self.up.wants_sink(),
+        };
+        let near = Want {
+            read: self.up.wants_source(),
+            write: self.down.wants_sink(),
+        };
+        self.near.arm(near)?;
+        self.far.arm(far)?;
+        Ok(())
+    }
+
+    fn lose(&mut self, error: io::Error) -> Judgement {
+        self.lost = Some(error);
+        Judgement::Over
+    }
+
+    /// Resets the connection, so that nobody takes the cut for an end.
+    fn cut(&mut self, output_failed: bool) {
+        if output_failed || !self.rules.terminal {
+            self.far.abort();
+        }
+    }
+
+    fn conclude(&mut self, stop: Option<Stop>) -> Outcome {
+        let settled = self.up.is_clean() && self.down.is_clean() && self.lost.is_none();
+        let delivery = match (settled && stop.is_none(), self.quit) {
+            (true, false) => Delivery::PeerEnded,
+            (true, true) => Delivery::Acknowledged,
+            (false, _) => Delivery::HandedOver,
+        };
+        Outcome {
+            up: self.up_end(stop),
+            down: self.down_end(),
+            stop,
+            delivery,
+            // A connection that was cut has none to ask about.
+            unacknowledged: self.far.backlog().map_or(0, |backlog| backlog.bytes),
+            counters: self.counters(),
+        }
+    }
+
+    fn up_end(&self, stop: Option<Stop>) -> UpEnd {
+        // A peer that ended long ago and is found gone misses nothing that was never there.
+        let missed_nothing = self.peer_ended && self.up.is_open() && self.up.taken() == 0;
+        match (self.up.end(), self.down.end(), &self.lost) {
+            (Some(End::Source(e)), _, _) => UpEnd::InputFailed(copy(e)),
+            (Some(End::Sink(e)), _, _) => UpEnd::NotDelivered(copy(e)),
+            (_, _, Some(e)) if !missed_nothing => UpEnd::NotDelivered(copy(e)),
+            // Whoever resets has not read all, as far as we can know.
+            (_, Some(End::Source(e)), _) if self.up.taken() > 0 => UpEnd::NotDelivered(copy(e)),
+            (Some(End::Clean), _, _) => UpEnd::Delivered,
+            (None, _, _) if stop.is_some() && self.up.held() > 0 => UpEnd::Cut,
+            (None, _, _) => UpEnd::Open,
+        }
+    }
+
+    fn down_end(&self) -> DownEnd {
+        match self.down.end() {
+            Some(End::Clean) => DownEnd::Complete,
+            Some(End::Source(e)) => DownEnd::Broken(copy(e)),
+            Some(End::Sink(e)) if e.kind() == io::ErrorKind::BrokenPipe => DownEnd::ReaderLeft,
+            Some(End::Sink(e)) => DownEnd::OutputFailed(copy(e)),
+            None => DownEnd::Open,
+        }
+    }
+}
+
+fn copy(e: &io::Error) -> io::Error {
+    e.raw_os_error()
+        .map_or_else(|| e.kind().into(), io::Error::from_raw_os_error)
+}

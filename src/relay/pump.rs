@@ -1,0 +1,273 @@
+//! One direction.
+//!
+//! ```text
+//! Open ──source ends──▶ Draining ──empty──▶ Closing ──sink finished──▶ Ended(Clean)
+//!   │                       │ ▲
+//!   │                  hold ▼ │ release
+//!   │                       Held
+//!   └──▶ Ended(Source(e)): after what was read is written   ──▶ Ended(Sink(e)): at once
+//! ```
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use super::buffer::Buffer;
+use crate::stream::{Io, Stream};
+
+/// How long a write rests that the kernel had no memory for. Nothing wakes us when there is some.
+const NO_MEMORY_PAUSE: Duration = Duration::from_millis(10);
+
+/// How a direction ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The last byte was passed on, and after it the end.
+    Clean,
+    /// The source failed; what it gave before was passed on.
+    Source(io::Error),
+    /// The sink failed, and what was meant for it is lost.
+    Sink(io::Error),
+}
+
+#[derive(Debug)]
+enum State {
+    Open,
+    /// The source gave all it had; an error is what it gave last.
+    Draining(Option<io::Error>),
+    /// All is passed on but the end, which is held back.
+    Held,
+    Closing,
+    Ended(End),
+}
+
+/// Bytes that may still be moved before the loop has to look at signals and timers again.
+pub(super) struct Budget(usize);
+
+impl Budget {
+    pub(super) fn new(bytes: usize) -> Self {
+        Self(bytes)
+    }
+
+    pub(super) fn is_spent(&self) -> bool {
+        self.0 == 0
+    }
+
+    fn spend(&mut self, bytes: usize) {
+        self.0 = self.0.saturating_sub(bytes);
+    }
+}
+
+/// What an attempt costs beside its bytes, so that single bytes cannot make a turn last for ever.
+const ATTEMPT: usize = 16 * 1024;
+
+/// One direction.
+pub(super) struct Pump {
+    state: State,
+    buffer: Buffer,
+    hold: bool,
+    taken: u64,
+    passed: u64,
+    last: Instant,
+    source_ended: Option<Instant>,
+    source_blocked: bool,
+    retry: Option<Instant>,
+}
+
+impl Pump {
+    /// A direction that holds its end back if `hold`.
+    pub(super) fn new(now: Instant, capacity: usize, hold: bool) -> Self {
+        Self {
+            state: State::Open,
+            buffer: Buffer::new(capacity),
+            hold,
+            taken: 0,
+            passed: 0,
+            last: now,
+            source_ended: None,
+            source_blocked: false,
+            retry: None,
+        }
+    }
+
+    /// Moves bytes until neither side can go on or the budget is spent.
+    pub(super) fn step(
+        &mut self,
+        source: &mut dyn Stream,
+        sink: &mut dyn Stream,
+        budget: &mut Budget,
+        now: Instant,
+    ) {
+        self.retry = self.retry.filter(|at| now < *at);
+        while !budget.is_spent() {
+            let moved = self.fill(source, budget, now) | self.drain(sink, budget, now);
+            if !moved {
+                break;
+            }
+        }
+        self.close(sink, now);
+    }
+
+    /// Treats the source as ended: what was read is passed on, and nothing more is read.
+    pub(super) fn end_source(&mut self, now: Instant) {
+        if matches!(self.state, State::Open) {
+            self.source_gone(None, now);
+        }
+    }
+
+    /// From now on the end is held back, or no longer.
+    pub(super) fn hold(&mut self, hold: bool) {
+        self.hold = hold;
+    }
+
+    /// How it ended, if it has.
+    pub(super) fn end(&self) -> Option<&End> {
+        match &self.state {
+            State::Ended(end) => Some(end),
+            _ => None,
+        }
+    }
+
+    /// Whether all of it and the end are passed on.
+    pub(super) fn is_clean(&self) -> bool {
+        matches!(self.state, State::Ended(End::Clean))
+    }
+
+    /// Whether all was passed on but the end, which is held back.
+    pub(super) fn is_held(&self) -> bool {
+        matches!(self.state, State::Held)
+    }
+
+    /// Whether the source may still give something.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.state, State::Open)
+    }
+
+    /// Whether the source has to become readable before anything moves.
+    pub(super) fn wants_source(&self) -> bool {
+        self.is_open() && self.buffer.has_room()
+    }
+
+    /// Whether the sink has to become writable before anything moves.
+    pub(super) fn wants_sink(&self) -> bool {
+        match self.state {
+            State::Open | State::Draining(_) => !self.buffer.is_empty() && self.retry.is_none(),
+            State::Closing => true,
+            State::Held | State::Ended(_) => false,
+        }
+    }
+
+    /// Whether the last thing that the source said is that it has nothing now.
+    pub(super) fn source_is_blocked(&self) -> bool {
+        self.is_open() && self.source_blocked
+    }
+
+    /// When a write is tried again without being asked for.
+    pub(super) fn retry(&self) -> Option<Instant> {
+        self.retry
+    }
+
+    /// Bytes read from the source.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Bytes written to the sink.
+    pub(super) fn passed(&self) -> u64 {
+        self.passed
+    }
+
+    /// Bytes read and not written.
+    pub(super) fn held(&self) -> usize {
+        self.buffer.held()
+    }
+
+    /// When a byte or an end moved last.
+    pub(super) fn last(&self) -> Instant {
+        self.last
+    }
+
+    /// When the source ended.
+    pub(super) fn source_ended(&self) -> Option<Instant> {
+        self.source_ended
+    }
+
+    fn fill(&mut self, source: &mut dyn Stream, budget: &mut Budget, now: Instant) -> bool {
+        if !self.wants_source() {
+            return false;
+        }
+        match self.buffer.fill(source) {
+            Ok(Io::Moved(n)) => {
+                budget.spend(n + ATTEMPT);
+                self.taken += n as u64;
+                self.last = now;
+                self.source_blocked = false;
+                return n > 0;
+            }
+            Ok(Io::Blocked) => self.source_blocked = true,
+            Ok(Io::Eof) => self.source_gone(None, now),
+            Err(e) => self.source_gone(Some(e), now),
+        }
+        false
+    }
+
+    fn source_gone(&mut self, error: Option<io::Error>, now: Instant) {
+        self.state = State::Draining(error);
+        self.source_ended = Some(now);
+        self.last = now;
+    }
+
+    fn drain(&mut self, sink: &mut dyn Stream, budget: &mut Budget, now: Instant) -> bool {
+        let moving = matches!(self.state, State::Open | State::Draining(_));
+        if !moving || self.buffer.is_empty() || self.retry.is_some() {
+            return false;
+        }
+        match self.buffer.drain(sink) {
+            Ok(Io::Moved(n)) => {
+                budget.spend(ATTEMPT);
+                self.passed += n as u64;
+                self.last = now;
+                return n > 0;
+            }
+            Ok(Io::Blocked) => {}
+            Ok(Io::Eof) => self.sink_failed(io::ErrorKind::WriteZero.into()),
+            Err(e) if is_short_of_memory(&e) => self.retry = Some(now + NO_MEMORY_PAUSE),
+            Err(e) => self.sink_failed(e),
+        }
+        false
+    }
+
+    fn close(&mut self, sink: &mut dyn Stream, now: Instant) {
+        if let State::Draining(error) = &mut self.state
+            && self.buffer.is_empty()
+        {
+            self.state = match error.take() {
+                Some(e) => State::Ended(End::Source(e)),
+                None => State::Held,
+            };
+            self.buffer.release();
+        }
+        if self.is_held() && !self.hold {
+            self.state = State::Closing;
+        }
+        if matches!(self.state, State::Closing) {
+            match sink.finish() {
+                Ok(Io::Blocked) => {}
+                Ok(_) => {
+                    self.state = State::Ended(End::Clean);
+                    self.last = now;
+                }
+                Err(e) => self.sink_failed(e),
+            }
+        }
+    }
+
+    fn sink_failed(&mut self, error: io::Error) {
+        self.state = State::Ended(End::Sink(error));
+        self.source_blocked = false;
+    }
+}
+
+fn is_short_of_memory(e: &io::Error) -> bool {
+    matches!(e.raw_os_error(), Some(libc::ENOBUFS | libc::ENOMEM))
+}

@@ -1,0 +1,290 @@
+//! The words.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use super::escape;
+use crate::{
+    net::{Attempt, Error, LookupFailure},
+    outcome::{Counters, Delivery, DownEnd, Expired, Limit, Outcome, Stop, UpEnd},
+};
+
+/// More addresses than this are counted, not listed.
+const LISTED: usize = 6;
+
+/// The other end of a connection, for messages.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    /// The name it was called by, if that is not its address.
+    pub name: Option<String>,
+    /// Its address.
+    pub address: SocketAddr,
+}
+
+impl std::fmt::Display for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (host, port) = (host(self.address), self.address.port());
+        match &self.name {
+            Some(name) if *name != host => write!(f, "{} ({host}) port {port}", escape(name)),
+            _ => write!(f, "{host} port {port}"),
+        }
+    }
+}
+
+/// An address as people read it.
+pub(crate) fn place(address: SocketAddr) -> String {
+    format!("{} port {}", host(address), address.port())
+}
+
+fn host(address: SocketAddr) -> String {
+    match address {
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("{}%{}", v6.ip(), v6.scope_id()),
+        _ => address.ip().to_string(),
+    }
+}
+
+/// The system's reason without Rust's number behind it.
+pub(crate) fn reason(e: &io::Error) -> String {
+    let text = e.to_string();
+    let cut = text.find(" (os error ").unwrap_or(text.len());
+    escape(text.get(..cut).unwrap_or(&text)).into_owned()
+}
+
+pub(super) fn counters(c: Counters) -> String {
+    format!("sent {}, received {}", bytes(c.sent), bytes(c.received))
+}
+
+fn bytes(n: u64) -> String {
+    if n == 1 {
+        "1 byte".into()
+    } else {
+        format!("{n} bytes")
+    }
+}
+
+fn duration(d: Duration) -> String {
+    humantime::format_duration(d).to_string()
+}
+
+fn option(limit: Limit) -> &'static str {
+    match limit {
+        Limit::Connect => "--connect-timeout",
+        Limit::Accept => "--accept-timeout",
+        Limit::Idle => "--idle-timeout",
+        Limit::Total => "--max-time",
+    }
+}
+
+fn expired(what: Expired) -> String {
+    format!("{} ({})", duration(what.length), option(what.limit))
+}
+
+/// Why there was no connection; none when a signal is reason enough.
+pub(super) fn not_started(error: &Error, target: &str) -> Option<String> {
+    Some(match error {
+        Error::Lookup { what, failure } => lookup(what, failure, target),
+        Error::Connect(attempts) => format!("cannot connect to {target}: {}", list(attempts)),
+        Error::Stopped {
+            stop: Stop::Signal(_),
+            ..
+        } => return None,
+        Error::Stopped {
+            stop: Stop::Expired(what),
+            attempts,
+        } => {
+            let tried = if attempts.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", list(attempts))
+            };
+            let phase = match what.limit {
+                Limit::Accept => "no client came to",
+                _ if attempts.is_empty() => "no name service answered for",
+                _ => "no connection to",
+            };
+            format!("{phase} {target} within {}{tried}", expired(*what))
+        }
+        Error::Listen { address, error } => {
+            let hint = match error.raw_os_error() {
+                Some(libc::EADDRINUSE) => "; 'ss -ltnp' shows who has it",
+                Some(libc::EACCES) => "; ports below 1024 need CAP_NET_BIND_SERVICE",
+                Some(libc::EADDRNOTAVAIL) => "; it is no address of this machine",
+                _ => "",
+            };
+            format!(
+                "cannot listen on {}: {}{hint}",
+                place(*address),
+                reason(error)
+            )
+        }
+        Error::Inherited {
+            number,
+            open: false,
+        } => {
+            format!("LISTEN_FDS names descriptor {number}, which is not open")
+        }
+        Error::Inherited { number, open: true } => {
+            format!("LISTEN_FDS names descriptor {number}, which is not a TCP socket that listens")
+        }
+        Error::Accept(e) => format!("cannot accept a client on {target}: {}", reason(e)),
+        Error::System(e) => format!("{target}: {}", reason(e)),
+    })
+}
+
+fn lookup(what: &str, failure: &LookupFailure, target: &str) -> String {
+    match failure {
+        LookupFailure::NoSuchService => {
+            format!(
+                "no such service: '{}' (a port is 1-65535 or a name of services(5))",
+                escape(what)
+            )
+        }
+        LookupFailure::NoSuchZone => {
+            let zone = what.split_once('%').map_or(what, |(_, zone)| zone);
+            format!("{target}: there is no network interface '{}'", escape(zone))
+        }
+        LookupFailure::Other(words) => {
+            format!("cannot look up {}: {}", escape(what), escape(words))
+        }
+    }
+}
+
+/// Each address with its own reason; what they have in common is said once.
+fn list(attempts: &[Attempt]) -> String {
+    let [only] = attempts else {
+        let mut parts: Vec<String> = attempts
+            .iter()
+            .take(LISTED)
+            .map(|attempt| format!("{}: {}", host(attempt.address), why(attempt)))
+            .collect();
+        if attempts.len() > LISTED {
+            parts.push(format!("and {} more", attempts.len() - LISTED));
+        }
+        return parts.join("; ");
+    };
+    format!("{}: {}", host(only.address), why(only))
+}
+
+fn why(attempt: &Attempt) -> String {
+    let reason = reason(&attempt.error);
+    match (attempt.from, attempt.error.raw_os_error()) {
+        (Some(from), _) => format!("cannot bind to {}: {reason}", place(from)),
+        (None, Some(libc::EAFNOSUPPORT)) => "the local address is of the other family".into(),
+        (None, _) => reason,
+    }
+}
+
+/// Why a connection's run failed; none on success, and none where a signal is reason enough.
+pub(super) fn failed(outcome: &Outcome, peer: &Peer) -> Option<String> {
+    let Counters { sent, received } = outcome.counters;
+    if matches!(outcome.stop, Some(Stop::Signal(_))) {
+        return None;
+    }
+    match (&outcome.up, &outcome.down) {
+        (_, DownEnd::ReaderLeft) => None,
+        (_, DownEnd::OutputFailed(e)) => Some(format!(
+            "cannot write to standard output: {}; {} of what {peer} sent were written",
+            reason(e),
+            bytes(received)
+        )),
+        (UpEnd::InputFailed(e), _) => Some(format!(
+            "cannot read standard input: {}; {} were sent to {peer}",
+            reason(e),
+            bytes(sent)
+        )),
+        (UpEnd::NotDelivered(e), _) => Some(not_delivered(outcome, e, peer)),
+        (_, DownEnd::Broken(e)) => Some(format!(
+            "the connection to {peer} broke after {}: {}",
+            bytes(received),
+            reason(e)
+        )),
+        _ => outcome.stop.and_then(|stop| stopped(stop, outcome, peer)),
+    }
+}
+
+fn not_delivered(outcome: &Outcome, e: &io::Error, peer: &Peer) -> String {
+    let missing = match outcome.unacknowledged {
+        0 => "it did not read all of them".to_owned(),
+        n => format!("{} of them not acknowledged", bytes(n as u64)),
+    };
+    let sent = bytes(outcome.counters.sent);
+    let what = match e.kind() {
+        io::ErrorKind::TimedOut => "stopped answering",
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
+            "closed or reset the connection"
+        }
+        _ => "is gone",
+    };
+    format!(
+        "not delivered: {peer} {what} after {sent} sent, {missing}: {}",
+        reason(e)
+    )
+}
+
+fn stopped(stop: Stop, outcome: &Outcome, peer: &Peer) -> Option<String> {
+    let Stop::Expired(what) = stop else {
+        return None;
+    };
+    let moved = counters(outcome.counters);
+    Some(match what.limit {
+        Limit::Idle => format!("{peer}: nothing moved for {}; {moved}", expired(what)),
+        _ => format!("{peer}: not done within {}; {moved}", expired(what)),
+    })
+}
+
+/// The closing line of `-v`: what moved, how fast, and how much is known of its delivery.
+pub(super) fn closing(outcome: &Outcome, took: Duration) -> String {
+    let level = match outcome.delivery {
+        Delivery::HandedOver => "handed to the kernel",
+        Delivery::Acknowledged => "acknowledged by the peer's kernel",
+        Delivery::PeerEnded => "ended cleanly by the peer",
+    };
+    format!(
+        "{} in {:.3} s; {level}",
+        counters(outcome.counters),
+        took.as_secs_f64()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_the_systems_words_alone() {
+        let e = io::Error::from_raw_os_error(libc::ECONNREFUSED);
+        assert_eq!(reason(&e), "Connection refused");
+        assert_eq!(reason(&io::Error::other("a\x1bb")), "a\\x1bb");
+    }
+
+    #[test]
+    fn a_peer_is_named_as_it_was_called() {
+        let address = "127.0.0.1:80".parse().unwrap();
+        let peer = |name: &str| {
+            Peer {
+                name: Some(name.into()),
+                address,
+            }
+            .to_string()
+        };
+        assert_eq!(peer("localhost"), "localhost (127.0.0.1) port 80");
+        assert_eq!(peer("127.0.0.1"), "127.0.0.1 port 80");
+    }
+
+    #[test]
+    fn every_address_has_its_own_reason() {
+        let attempt = |address: &str, error| Attempt {
+            address: address.parse().unwrap(),
+            from: None,
+            error: io::Error::from_raw_os_error(error),
+        };
+        let attempts = [
+            attempt("[::1]:9", libc::ECONNREFUSED),
+            attempt("192.0.2.1:9", libc::ENETUNREACH),
+        ];
+        let text = list(&attempts);
+        assert_eq!(
+            text,
+            "::1: Connection refused; 192.0.2.1: Network is unreachable"
+        );
+    }
+}

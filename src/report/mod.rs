@@ -1,0 +1,90 @@
+//! The only place that writes words for people: messages on standard error, and nothing on success.
+
+mod escape;
+mod log;
+mod messages;
+
+use std::{io::Write, time::Duration};
+
+pub use escape::escape;
+pub(crate) use messages::{Peer, place, reason};
+
+use crate::{
+    net,
+    outcome::{Counters, Outcome},
+};
+
+/// Where messages go, and how many of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    verbosity: u8,
+}
+
+impl Report {
+    /// Failures only at 0, events at 1, facts of the layers at 2, log records at 3.
+    pub(crate) fn new(verbosity: u8) -> Self {
+        if verbosity >= 3 {
+            log::install();
+        }
+        Self { verbosity }
+    }
+
+    /// Why the run failed.
+    pub(crate) fn failure(&self, text: &str) {
+        line(text);
+    }
+
+    /// Something happened (`-v`).
+    pub(crate) fn event(&self, text: impl FnOnce() -> String) {
+        if self.verbosity >= 1 {
+            line(&text());
+        }
+    }
+
+    /// What a layer knows (`-vv`).
+    pub(crate) fn fact(&self, text: impl FnOnce() -> String) {
+        if self.verbosity >= 2 {
+            line(&text());
+        }
+    }
+
+    /// What SIGUSR1 asks for.
+    pub(crate) fn counters(&self, counters: Counters) {
+        line(&messages::counters(counters));
+    }
+
+    /// Why there was no connection to `target`.
+    pub(crate) fn not_started(&self, error: &net::Error, target: &str) {
+        if let Some(text) = messages::not_started(error, target) {
+            self.failure(&text);
+        }
+    }
+
+    /// How a connection's run ended: a line on failure, and the closing line with `-v`.
+    pub(crate) fn ended(&self, outcome: &Outcome, peer: &Peer, took: Duration) {
+        if let Some(text) = messages::failed(outcome, peer) {
+            self.failure(&text);
+        }
+        self.event(|| messages::closing(outcome, took));
+    }
+}
+
+/// A usage error, before there is a plan.
+pub fn usage(text: &str) {
+    line(text);
+}
+
+/// Writes what `--help` and `--version` ask for to standard output.
+pub fn show(text: &str) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+/// One line in one write, so that lines of several processes do not mix. If standard error cannot
+/// be written, there is nobody to tell; the exit status still tells.
+fn line(text: &str) {
+    let _ = std::io::stderr()
+        .lock()
+        .write_all(format!("oxnc: {text}\n").as_bytes());
+}

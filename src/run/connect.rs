@@ -1,0 +1,99 @@
+//! Connect: look up, dial, relay.
+
+use std::{net::SocketAddr, time::Instant};
+
+use super::{Stage, session};
+use crate::{
+    event::Deadline,
+    net::{self, Connection, Dial, Query},
+    outcome::{Limit, Status},
+    plan::{Connect, Plan, Port, Source},
+    report::{Peer, place},
+};
+
+/// Connects to a peer and joins it to standard input and output.
+pub(super) fn run(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Status {
+    let host = connect.target.host.to_string();
+    let connection = match reach(stage, connect, plan) {
+        Ok(connection) => connection,
+        Err(error) => {
+            let target = format!(
+                "{} port {}",
+                crate::report::escape(&host),
+                connect.target.port
+            );
+            stage.report.not_started(&error, &target);
+            return error.setback().status();
+        }
+    };
+    let peer = Peer {
+        name: Some(host),
+        address: connection.peer,
+    };
+    tell(stage, &connection, &peer);
+    session::run(stage, connection.socket, &peer, plan, session::Role::Caller)
+}
+
+/// Everything up to the connected socket, under one deadline.
+fn reach(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Result<Connection, net::Error> {
+    let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
+    let deadline = limit.or(stage.total);
+    let target = &connect.target;
+    let query = Query {
+        host: Some(&target.host),
+        port: &target.port,
+        lookup: connect.lookup,
+        passive: false,
+    };
+    let addresses = net::resolve(&mut stage.reactor, &query, deadline)?;
+    stage
+        .report
+        .fact(|| format!("{} is {}", target.host, all(&addresses)));
+    let sources = match &connect.source {
+        Some(source) => local(stage, source, connect, deadline)?,
+        None => Vec::new(),
+    };
+    net::dial(
+        &mut stage.reactor,
+        &Dial {
+            addresses: &addresses,
+            sources: &sources,
+        },
+        deadline,
+    )
+}
+
+/// The addresses to bind, of every family that the local end has.
+fn local(
+    stage: &mut Stage,
+    source: &Source,
+    connect: &Connect,
+    deadline: Deadline,
+) -> Result<Vec<SocketAddr>, net::Error> {
+    let any = Port::Number(0);
+    let query = Query {
+        host: source.host.as_ref(),
+        port: source.port.as_ref().unwrap_or(&any),
+        lookup: connect.lookup,
+        passive: true,
+    };
+    net::resolve(&mut stage.reactor, &query, deadline)
+}
+
+fn tell(stage: &Stage, connection: &Connection, peer: &Peer) {
+    for attempt in &connection.failed {
+        let why = crate::report::reason(&attempt.error);
+        stage
+            .report
+            .event(|| format!("no connection to {}: {why}", place(attempt.address)));
+    }
+    stage.report.event(|| format!("connected to {peer}"));
+    stage
+        .report
+        .fact(|| format!("local end is {}", place(connection.local)));
+}
+
+fn all(addresses: &[SocketAddr]) -> String {
+    let words: Vec<String> = addresses.iter().map(|a| a.ip().to_string()).collect();
+    words.join(", ")
+}

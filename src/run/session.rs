@@ -1,0 +1,96 @@
+//! One connection, from its socket to its outcome.
+
+use std::{os::fd::OwnedFd, time::Instant};
+
+use super::Stage;
+use crate::{
+    event::Wake,
+    outcome::{Outcome, Status, Stop},
+    plan::{Input, Plan},
+    relay::{Link, Rules, Step},
+    report::{Peer, reason},
+    stream::{InputKind, Socket, Stdio},
+};
+
+/// What a lone session holds of each direction at most.
+const BUFFER: usize = 1 << 20;
+
+/// Who began the conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// We did.
+    Caller,
+    /// The peer did.
+    Called,
+}
+
+/// Joins the socket to standard input and output and tells how it went.
+pub(super) fn run(
+    stage: &mut Stage,
+    socket: OwnedFd,
+    peer: &Peer,
+    plan: &Plan,
+    role: Role,
+) -> Status {
+    let started = Instant::now();
+    let outcome = join(stage, socket, plan, role).and_then(|link| relay(stage, link));
+    match outcome {
+        Ok(outcome) => {
+            stage.report.ended(&outcome, peer, started.elapsed());
+            outcome.status()
+        }
+        Err(e) => {
+            stage.report.failure(&format!("{peer}: {}", reason(&e)));
+            Status::Local
+        }
+    }
+}
+
+fn join(stage: &Stage, socket: OwnedFd, plan: &Plan, role: Role) -> std::io::Result<Link> {
+    let transfer = &plan.transfer;
+    let far = Socket::new(&stage.reactor, socket)?;
+    let near = Stdio::take(
+        &stage.reactor,
+        transfer.input == Input::Stdin,
+        transfer.send_only,
+    )?;
+    let kind = near.input_kind();
+    log::debug!("standard input: {kind:?}");
+    let rules = Rules {
+        nothing_to_send: kind == InputKind::Nothing,
+        terminal: kind == InputKind::Terminal,
+        may_leave: role == Role::Caller && kind == InputKind::Pipe,
+        on_input_end: transfer.on_input_end,
+        on_peer_end: transfer.on_peer_end,
+        quit_after: transfer.quit_after,
+        send_only: transfer.send_only,
+        linger: transfer.linger,
+        idle: plan.limits.idle,
+        buffer: BUFFER,
+    };
+    Ok(Link::new(
+        Box::new(near),
+        Box::new(far),
+        rules,
+        Instant::now(),
+    ))
+}
+
+fn relay(stage: &mut Stage, mut link: Link) -> std::io::Result<Outcome> {
+    loop {
+        let now = Instant::now();
+        if let Some(expired) = stage.total.expired(now) {
+            return Ok(link.stop(Stop::Expired(expired)));
+        }
+        let until = match link.step(now)? {
+            Step::Done(outcome) => return Ok(*outcome),
+            Step::Again => Some(now),
+            Step::Wait(until) => until,
+        };
+        stage.counters.set(link.counters());
+        let until = [until, stage.total.at()].into_iter().flatten().min();
+        if let Wake::Signal(number) = stage.reactor.wait(until)? {
+            return Ok(link.stop(Stop::Signal(number)));
+        }
+    }
+}

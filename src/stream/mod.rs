@@ -1,0 +1,117 @@
+//! One interface for everything that bytes come from and go to.
+
+mod socket;
+mod stdio;
+
+use std::{io, os::fd::BorrowedFd, time::Duration};
+
+pub(crate) use socket::Socket;
+pub(crate) use stdio::{InputKind, Stdio};
+
+pub(crate) use crate::event::Want;
+
+/// What one attempt that never waits came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Io {
+    /// So many bytes moved; for [`Stream::finish`], 0: it is done.
+    Moved(usize),
+    /// Nothing can move now; [`Stream::arm`] and wait.
+    Blocked,
+    /// The peer's end, or the input's.
+    Eof,
+}
+
+/// Descriptors that the kernel may move bytes between on its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Raw<'a> {
+    /// Where bytes come from.
+    pub source: Option<BorrowedFd<'a>>,
+    /// Where bytes go to.
+    pub sink: Option<BorrowedFd<'a>>,
+}
+
+/// What the peer's kernel has not acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Backlog {
+    /// Bytes, the FIN counting as one.
+    pub bytes: usize,
+    /// Whether the peer's kernel owes us an answer.
+    pub owed: Owed,
+}
+
+/// An answer that the peer's kernel owes us, and since when it has sent none at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Owed {
+    /// None: its window is closed and it has answered the last probe, or nothing is on its way.
+    #[default]
+    Nothing,
+    /// For segments on their way.
+    Segments(Duration),
+    /// For a probe of its closed window, which may have been sent just now.
+    Probe(Duration),
+}
+
+/// Two ways, one that is read and one that is written. No call waits, and none changes what others
+/// who share a descriptor can see of it.
+pub(crate) trait Stream {
+    /// Takes bytes in.
+    fn recv(&mut self, buf: &mut [u8]) -> io::Result<Io>;
+
+    /// Gives bytes out; `buf` is not empty.
+    fn send(&mut self, buf: &[u8]) -> io::Result<Io>;
+
+    /// Passes the end on, after the last byte: FIN, or a close that is checked. When it is blocked,
+    /// wait and call it again.
+    fn finish(&mut self) -> io::Result<Io>;
+
+    /// Cuts: a reset where there is such a thing, never a clean end.
+    fn abort(&mut self);
+
+    /// Asks the event loop for a wake-up when what the pumps want can go on.
+    fn arm(&mut self, want: Want) -> io::Result<()>;
+
+    /// Asks the event loop for a wake-up when the stream fails, though nothing is wanted of it.
+    fn watch(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Fails with the error that has come since the last call, if one has.
+    fn check(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Has the kernel look after a peer that owes nothing: find out whether it is still there.
+    fn keep_alive(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// What was sent and has not arrived.
+    fn backlog(&self) -> io::Result<Backlog> {
+        Ok(Backlog::default())
+    }
+
+    /// The zero-copy door; none while anything looks at the bytes.
+    fn raw(&self) -> Option<Raw<'_>> {
+        None
+    }
+}
+
+/// The result of a system call as an attempt: EAGAIN means blocked, EINTR another try.
+fn attempt(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Io> {
+    loop {
+        match call() {
+            Ok(n) => return Ok(Io::Moved(n)),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(Io::Blocked),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// The same for a read, where nothing is the end.
+fn attempt_read(call: impl FnMut() -> io::Result<usize>) -> io::Result<Io> {
+    Ok(match attempt(call)? {
+        Io::Moved(0) => Io::Eof,
+        io => io,
+    })
+}

@@ -1,0 +1,294 @@
+//! Standard input and output as one stream.
+//!
+//! `O_NONBLOCK` belongs to the open file description, which 0, 1 and 2 share with the shell and with
+//! every process of a pipeline. It is never set here, not even for a moment. Instead each kind of
+//! file has its own way of not waiting, see [`Way`].
+//!
+//! Both descriptors are moved away first and /dev/null takes their places, so that closing ours is
+//! the last close of this process: a pipe behind us ends, and what close(2) says can be heard.
+
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec},
+    fs::{FileType, OFlags},
+    net::{RecvFlags, SendFlags, Shutdown},
+};
+
+use super::{Io, Raw, Stream, Want, attempt, attempt_read};
+use crate::{
+    event::{Reactor, Source},
+    os,
+};
+
+/// What standard input is, as far as the rules of the end of data ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InputKind {
+    /// There is nothing to send: /dev/null, a closed descriptor, or it was asked for.
+    Nothing,
+    /// A person, who notices when the conversation is over.
+    Terminal,
+    /// A pipe without a name, or a socket: whoever is at its other end may have nothing to say.
+    Pipe,
+    /// A file, a named pipe or a device.
+    Other,
+}
+
+/// Standard input and output.
+pub(crate) struct Stdio {
+    input: Option<Descriptor>,
+    output: Output,
+    kind: InputKind,
+}
+
+enum Output {
+    Open(Descriptor),
+    /// It was closed when we were started; the first byte for it is an error.
+    Missing,
+    /// What comes is thrown away.
+    Discard,
+    Closed,
+}
+
+impl Stdio {
+    /// Takes 0 and 1 over. Without `input`, 0 stays where it is and there is nothing to send; with
+    /// `discard`, so does 1 and what comes is thrown away.
+    pub(crate) fn take(reactor: &Reactor, input: bool, discard: bool) -> io::Result<Self> {
+        let (input, kind) = if input {
+            take_input(reactor)?
+        } else {
+            (None, InputKind::Nothing)
+        };
+        let output = if discard {
+            Output::Discard
+        } else if os::stdout_was_closed() {
+            Output::Missing
+        } else {
+            let fd = replace(rustix::stdio::stdout(), rustix::stdio::dup2_stdout)?;
+            Output::Open(Descriptor::new(reactor, fd, OFlags::WRONLY)?)
+        };
+        Ok(Self {
+            input,
+            output,
+            kind,
+        })
+    }
+
+    /// What standard input is.
+    pub(crate) fn input_kind(&self) -> InputKind {
+        self.kind
+    }
+}
+
+impl Stream for Stdio {
+    fn recv(&mut self, buf: &mut [u8]) -> io::Result<Io> {
+        match &self.input {
+            Some(input) => input.read(buf),
+            None => Ok(Io::Eof),
+        }
+    }
+
+    fn send(&mut self, buf: &[u8]) -> io::Result<Io> {
+        match &self.output {
+            Output::Open(output) => output.write(buf),
+            Output::Discard => Ok(Io::Moved(buf.len())),
+            Output::Missing | Output::Closed => Err(io::Error::from_raw_os_error(libc::EBADF)),
+        }
+    }
+
+    fn finish(&mut self) -> io::Result<Io> {
+        if let Output::Open(output) = std::mem::replace(&mut self.output, Output::Closed) {
+            output.close()?;
+        }
+        Ok(Io::Moved(0))
+    }
+
+    fn abort(&mut self) {
+        self.input = None;
+        self.output = Output::Closed;
+    }
+
+    fn arm(&mut self, want: Want) -> io::Result<()> {
+        if let Some(input) = &self.input {
+            input.source.arm(Want {
+                write: false,
+                ..want
+            })?;
+        }
+        if let Output::Open(output) = &self.output {
+            output.source.arm(Want {
+                read: false,
+                ..want
+            })?;
+        }
+        Ok(())
+    }
+
+    fn raw(&self) -> Option<Raw<'_>> {
+        let sink = match &self.output {
+            Output::Open(output) => output.raw(),
+            Output::Missing | Output::Discard | Output::Closed => None,
+        };
+        Some(Raw {
+            source: self.input.as_ref().and_then(Descriptor::raw),
+            sink,
+        })
+    }
+}
+
+fn take_input(reactor: &Reactor) -> io::Result<(Option<Descriptor>, InputKind)> {
+    let stdin = rustix::stdio::stdin();
+    let kind = match FileType::from_raw_mode(rustix::fs::fstat(stdin)?.st_mode) {
+        FileType::CharacterDevice if is_dev_null(stdin)? => return Ok((None, InputKind::Nothing)),
+        FileType::CharacterDevice if rustix::termios::isatty(stdin) => InputKind::Terminal,
+        FileType::Fifo if os::is_anonymous_pipe(stdin) => InputKind::Pipe,
+        FileType::Socket => InputKind::Pipe,
+        _ => InputKind::Other,
+    };
+    let fd = replace(stdin, rustix::stdio::dup2_stdin)?;
+    Ok((Some(Descriptor::new(reactor, fd, OFlags::RDONLY)?), kind))
+}
+
+/// Moves a standard descriptor out of the way and puts /dev/null in its place.
+fn replace(
+    fd: BorrowedFd<'_>,
+    put: impl FnOnce(OwnedFd) -> rustix::io::Result<()>,
+) -> io::Result<OwnedFd> {
+    let ours = rustix::io::fcntl_dupfd_cloexec(fd, 3)?;
+    let null = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
+    put(null.into())?;
+    Ok(ours)
+}
+
+fn is_dev_null(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    // Device 1:3 on every Linux: Documentation/admin-guide/devices.txt.
+    Ok(rustix::fs::fstat(fd)?.st_rdev == rustix::fs::makedev(1, 3))
+}
+
+/// How a descriptor is read or written without waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Regular files, block devices, /dev/zero: epoll refuses them because they never wait.
+    Plain,
+    /// Pipes: each call says that it must not wait.
+    PerCall,
+    /// Sockets: likewise.
+    Socket,
+    /// Terminals: opened again, non-blocking, a description of our own.
+    Private,
+    /// Everything else, and terminals that may not be opened again (after `su`): poll(2) says that
+    /// something can move, and then no more is tried than what surely can.
+    Polled,
+}
+
+/// What `Way::Polled` writes at once: PIPE_BUF is what a pipe takes when poll(2) says that it takes
+/// anything (pipe(7)), and a terminal's least is less only while it is stopped, when poll says no.
+const POLLED_WRITE: usize = 256;
+
+struct Descriptor {
+    source: Source,
+    way: Way,
+    terminal: bool,
+    append: bool,
+}
+
+impl Descriptor {
+    fn new(reactor: &Reactor, fd: OwnedFd, access: OFlags) -> io::Result<Self> {
+        let terminal = rustix::termios::isatty(&fd);
+        let append = rustix::fs::fcntl_getfl(&fd)?.contains(OFlags::APPEND);
+        let kind = FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode);
+        let (fd, way) = match kind {
+            FileType::Fifo => (fd, Way::PerCall),
+            FileType::Socket => (fd, Way::Socket),
+            _ if terminal => match os::reopen_nonblocking(&fd, access) {
+                Ok(private) => (private, Way::Private),
+                Err(e) => {
+                    log::debug!("cannot open the terminal again: {e}");
+                    (fd, Way::Polled)
+                }
+            },
+            _ => (fd, Way::Polled),
+        };
+        let source = reactor.adopt(fd)?;
+        let way = if source.is_pollable() {
+            way
+        } else {
+            Way::Plain
+        };
+        log::debug!("{access:?} {kind:?}: {way:?}");
+        Ok(Self {
+            source,
+            way,
+            terminal,
+            append,
+        })
+    }
+
+    fn read(&self, buf: &mut [u8]) -> io::Result<Io> {
+        let fd = self.source.as_fd();
+        let read = match self.way {
+            Way::Plain | Way::Private => attempt_read(|| Ok(rustix::io::read(fd, &mut *buf)?)),
+            Way::PerCall => attempt_read(|| os::read_nowait(fd, buf)),
+            Way::Socket => {
+                attempt_read(|| Ok(rustix::net::recv(fd, &mut *buf, RecvFlags::DONTWAIT)?.0))
+            }
+            Way::Polled if !is_ready(fd, PollFlags::IN)? => Ok(Io::Blocked),
+            Way::Polled => attempt_read(|| Ok(rustix::io::read(fd, &mut *buf)?)),
+        };
+        match read {
+            // A terminal that was hung up, or whose other side has gone: its end, tty_ioctl(4).
+            Err(e) if self.terminal && e.raw_os_error() == Some(libc::EIO) => Ok(Io::Eof),
+            other => other,
+        }
+    }
+
+    fn write(&self, buf: &[u8]) -> io::Result<Io> {
+        let fd = self.source.as_fd();
+        match self.way {
+            Way::Plain | Way::Private => attempt(|| Ok(rustix::io::write(fd, buf)?)),
+            Way::PerCall => attempt(|| os::write_nowait(fd, buf)),
+            Way::Socket => {
+                let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+                attempt(|| Ok(rustix::net::send(fd, buf, flags)?))
+            }
+            Way::Polled if !is_ready(fd, PollFlags::OUT)? => Ok(Io::Blocked),
+            Way::Polled => {
+                let some = buf.get(..POLLED_WRITE).unwrap_or(buf);
+                attempt(|| Ok(rustix::io::write(fd, some)?))
+            }
+        }
+    }
+
+    /// Ends a way that was written: a socket, whose description others may hold too, is shut down.
+    fn close(self) -> io::Result<()> {
+        if self.way == Way::Socket {
+            match rustix::net::shutdown(&self.source, Shutdown::Write) {
+                // The other side has gone already.
+                Ok(()) | Err(rustix::io::Errno::NOTCONN) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        self.source.release().map_or(Ok(()), os::close)
+    }
+
+    /// The zero-copy door: splice(2) refuses O_APPEND, and `Way::Polled` needs its look first.
+    fn raw(&self) -> Option<BorrowedFd<'_>> {
+        (self.way != Way::Polled && !self.append).then(|| self.source.as_fd())
+    }
+}
+
+fn is_ready(fd: BorrowedFd<'_>, flags: PollFlags) -> io::Result<bool> {
+    let mut fds = [PollFd::from_borrowed_fd(fd, flags)];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // An error or a hang-up is for the call itself to tell.
+    Ok(rustix::event::poll(&mut fds, Some(&now))? > 0)
+}
