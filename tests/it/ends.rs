@@ -7,13 +7,21 @@ use crate::util::{Collector, In, Out, Peer, Running, Server, Tool, ms};
 /// Long enough to see that something does not happen.
 const SILENCE: Duration = ms(300);
 
-/// Both ways of getting a connection, for rules that hold for both.
-fn connected(options: &[&str], wire: impl Fn(Tool) -> Tool) -> [(Running, Peer); 2] {
-    let server = Server::new();
-    let ours = wire(Tool::connect(server.port(), options)).start();
-    let theirs = server.accept();
-    let (listener, port) = wire(Tool::listen(options)).start_listening();
-    [(ours, theirs), (listener, Peer::connect(port))]
+/// Both ways of getting a connection, one after the other, for rules that hold for both.
+fn connected(
+    options: &[&str],
+    wire: impl Fn(Tool) -> Tool,
+) -> impl Iterator<Item = (Running, Peer)> {
+    [false, true].into_iter().map(move |listens| {
+        if listens {
+            let (run, port) = wire(Tool::listen(options)).start_listening();
+            (run, Peer::connect(port))
+        } else {
+            let server = Server::new();
+            let run = wire(Tool::connect(server.port(), options)).start();
+            (run, server.accept())
+        }
+    })
 }
 
 #[test]
@@ -151,8 +159,8 @@ fn the_peers_end_shuts_down_a_socket_that_is_stdin_and_stdout() {
         ends.borrow_mut().push((ours, theirs));
         tool
     };
-    let runs = connected(&[], wire);
-    for ((run, mut peer), (ours, theirs)) in runs.into_iter().zip(ends.take()) {
+    for (run, mut peer) in connected(&[], wire) {
+        let (ours, theirs) = ends.borrow_mut().remove(0);
         peer.send(b"from the peer");
         peer.half_close();
         let heard = Collector::keeping(ours.try_clone().unwrap());

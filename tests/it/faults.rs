@@ -12,13 +12,18 @@ use crate::util::{
 
 const MIB: usize = 1 << 20;
 
-/// A receiver, connecting and listening.
-fn receivers(wire: impl Fn(Tool) -> Tool) -> [(Running, Peer); 2] {
-    let server = Server::new();
-    let ours = wire(Tool::connect(server.port(), &[])).start();
-    let theirs = server.accept();
-    let (listener, port) = wire(Tool::listen(&[])).start_listening();
-    [(ours, theirs), (listener, Peer::connect(port))]
+/// A receiver, first connecting and then listening.
+fn receivers(wire: impl Fn(Tool) -> Tool) -> impl Iterator<Item = (Running, Peer)> {
+    [false, true].into_iter().map(move |listens| {
+        if listens {
+            let (run, port) = wire(Tool::listen(&[])).start_listening();
+            (run, Peer::connect(port))
+        } else {
+            let server = Server::new();
+            let run = wire(Tool::connect(server.port(), &[])).start();
+            (run, server.accept())
+        }
+    })
 }
 
 #[test]
@@ -56,8 +61,8 @@ fn a_reset_behind_a_stalled_stdout_loses_nothing_that_was_read() {
             ends.borrow_mut().push(rx);
             tool.stdout(Out::Fd(tx.into()))
         };
-        let runs = receivers(wire);
-        for ((run, peer), rx) in runs.into_iter().zip(ends.take()) {
+        for (run, peer) in receivers(wire) {
+            let rx = ends.borrow_mut().remove(0);
             let mut writer = Peer::of(peer.socket.try_clone().unwrap());
             let chunk = data.clone();
             // Nobody reads: it blocks until the reset.
@@ -188,8 +193,8 @@ fn a_reader_that_had_enough_ends_it_by_sigpipe_and_quietly() {
         ends.borrow_mut().push(rx);
         tool.stdin(In::Pipe).stdout(Out::Fd(tx.into()))
     };
-    let runs = receivers(wire);
-    for ((run, mut peer), mut rx) in runs.into_iter().zip(ends.take()) {
+    for (run, mut peer) in receivers(wire) {
+        let mut rx = ends.borrow_mut().remove(0);
         peer.send(b"0123456789");
         let mut head = [0; 10];
         rx.read_exact(&mut head).unwrap();

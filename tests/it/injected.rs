@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::util::{Done, In, Out, Tool, Trace, data::random_bytes, pipe_of_size};
+use crate::util::{Collector, Done, In, Out, Tool, Trace, data::random_bytes, pipe_of_size};
 
 /// Calls that may be interrupted or told to wait. `close` is not one of them: on Linux it is done
 /// when it says EINTR, while strace would skip it.
@@ -46,39 +46,48 @@ enum Role {
     Receiver,
 }
 
-/// A transfer in which one of the two runs under strace with these options.
-fn transfer(role: Role, data: &[u8], options: &[&str]) -> (Done, Done, Vec<String>) {
-    let (out_rx, out_tx) = pipe_of_size(64 << 10);
-    let out = crate::util::Collector::keeping(out_rx);
-    let receiver = Tool::listen(&[]).stdout(Out::Fd(out_tx.into()));
-    let wrap = |tool: Tool, wanted: Role| {
-        if role == wanted {
-            let (trace, tool) = Trace::of(tool, options);
-            (Some(trace), tool)
-        } else {
-            (None, tool)
+/// A transfer in which one of the two runs under strace with these options: its calls, or how it
+/// failed.
+fn transfer(role: Role, data: &[u8], options: &[&str]) -> Result<Vec<String>, String> {
+    let (rx, tx) = pipe_of_size(64 << 10);
+    let out = Collector::keeping(rx);
+    let mut trace = None;
+    let mut wrap = |tool: Tool, wanted: Role| {
+        if role != wanted {
+            return tool;
         }
+        let (traced, tool) = Trace::of(tool, options);
+        trace = Some(traced);
+        tool
     };
-    let (receiver_trace, receiver) = wrap(receiver, Role::Receiver);
+    let receiver = wrap(Tool::listen(&[]).stdout(Out::Fd(tx.into())), Role::Receiver);
     let (receiver, port) = receiver.start_listening();
     let sender = Tool::connect(port, &[]).stdin(In::Bytes(data.to_vec()));
-    let (sender_trace, sender) = wrap(sender, Role::Sender);
-    let sender = sender.run();
-    let mut receiver = receiver.wait();
-    receiver.stdout = out.finish().0;
-    let lines = receiver_trace
-        .or(sender_trace)
-        .map(|trace| trace.lines())
-        .unwrap_or_default();
-    (sender, receiver, lines)
+    let sender = wrap(sender, Role::Sender).run();
+    let failed = |who: &str, done: &Done| {
+        Err(format!(
+            "{who} with {options:?}: {}: {}",
+            done.status,
+            done.stderr.trim_end()
+        ))
+    };
+    if !sender.status.success() {
+        return failed("the sender", &sender);
+    }
+    let receiver = receiver.wait();
+    if !receiver.status.success() {
+        return failed("the receiver", &receiver);
+    }
+    if out.finish().0 != data {
+        return failed("wrong bytes at the receiver", &receiver);
+    }
+    Ok(trace.map(|trace| trace.lines()).unwrap_or_default())
 }
 
 /// How often each of [`CALLS`] is made: before the first socket (by the loader and the runtime,
 /// which are not ours to test), and in all.
 fn census(role: Role, data: &[u8]) -> BTreeMap<&'static str, (usize, usize)> {
-    let (sender, receiver, lines) = transfer(role, data, &[]);
-    sender.succeeds();
-    receiver.succeeds().wrote(data);
+    let lines = transfer(role, data, &[]).unwrap();
     let mut counts = BTreeMap::new();
     let mut begun = false;
     for line in &lines {
@@ -101,6 +110,7 @@ fn census(role: Role, data: &[u8]) -> BTreeMap<&'static str, (usize, usize)> {
 fn an_interrupted_call_is_made_again() {
     needs!("strace");
     let data = random_bytes(300_000, 30);
+    let mut failures = Vec::new();
     for role in [Role::Sender, Role::Receiver] {
         let counts = census(role, &data);
         assert!(counts.len() >= 3, "{counts:?}");
@@ -111,16 +121,11 @@ fn an_interrupted_call_is_made_again() {
                 format!("{}+2", (before + 2).min(all)),
             ] {
                 let inject = format!("inject={call}:error=EINTR:when={when}");
-                let (sender, receiver, _) = transfer(role, &data, &["-e", &inject]);
-                let context = format!("{role:?} {inject}: {} {}", sender.stderr, receiver.stderr);
-                assert!(
-                    sender.status.success() && receiver.status.success(),
-                    "{context}"
-                );
-                assert!(receiver.stdout == data, "{context}");
+                failures.extend(transfer(role, &data, &["-e", &inject]).err());
             }
         }
     }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 #[test]
@@ -137,21 +142,16 @@ fn refused_for_a_moment(error: &str) {
     needs!("strace");
     let data = random_bytes(2 << 20, 31);
     let counts = census(Role::Sender, &data);
-    let mut tried = 0;
+    let (mut tried, mut failures) = (0, Vec::new());
     for (call, (before, _)) in counts.iter().filter(|(call, _)| SENDING.contains(*call)) {
         let inject = format!(
             "inject={call}:error={error}:when={}..{}",
             before + 1,
             before + 3
         );
-        let (sender, receiver, _) = transfer(Role::Sender, &data, &["-e", &inject]);
-        let context = format!("{inject}: {} {}", sender.stderr, receiver.stderr);
-        assert!(
-            sender.status.success() && receiver.status.success(),
-            "{context}"
-        );
-        assert!(receiver.stdout == data, "{context}");
+        failures.extend(transfer(Role::Sender, &data, &["-e", &inject]).err());
         tried += 1;
     }
     assert!(tried > 0, "none of {SENDING:?} is used: {counts:?}");
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

@@ -136,35 +136,29 @@ fn socat_listens_and_receives_from_us() {
     other_listens_and_receives(&server("socat", words, "listening on"));
 }
 
+/// (ncat 7.93 forgets what a `-c` command says after the end of its input.)
 #[test]
-fn an_answer_after_our_end_comes_back_from_every_kind_of_server() {
-    needs!("root", "socat", "ncat");
-    for (program, words, ready) in [
-        (
-            "socat",
-            &[
-                "-d",
-                "-d",
-                "TCP-LISTEN:4000",
-                "SYSTEM:cat; sleep 0.3; echo bye",
-            ][..],
-            "listening",
-        ),
-        (
-            "ncat",
-            &["-v", "-l", PORT, "-c", "cat; sleep 0.3; echo bye"][..],
-            "Listening on",
-        ),
-    ] {
-        let net = Net::new();
-        let other = start_listening(&net, &server(program, words, ready), In::Null, Out::Keep);
-        let us = net.tool(Tool::oxnc(&["127.0.0.1", PORT]));
-        us.stdin(In::Bytes(b"hello\n".to_vec()))
-            .run()
-            .succeeds()
-            .wrote(b"hello\nbye\n");
-        other.wait().exits(0);
-    }
+fn an_answer_after_our_end_comes_back_from_socat() {
+    needs!("root", "socat");
+    let net = Net::new();
+    let words = &[
+        "-d",
+        "-d",
+        "TCP-LISTEN:4000",
+        "SYSTEM:cat; sleep 0.3; echo bye",
+    ];
+    let other = start_listening(
+        &net,
+        &server("socat", words, "listening on"),
+        In::Null,
+        Out::Keep,
+    );
+    let us = net.tool(Tool::oxnc(&["127.0.0.1", PORT]));
+    us.stdin(In::Bytes(b"hello\n".to_vec()))
+        .run()
+        .succeeds()
+        .wrote(b"hello\nbye\n");
+    other.wait().exits(0);
 }
 
 fn other_connects_and_sends(other: &Other) {

@@ -4,14 +4,19 @@ use crate::util::{In, Peer, Running, Server, Tool, data::random_bytes, ms};
 
 const MIB: usize = 1 << 20;
 
-/// A sender of `data`, connecting and listening.
-fn senders(options: &[&str], data: &[u8]) -> [(Running, Peer); 2] {
-    let bytes = || In::Bytes(data.to_vec());
-    let server = Server::new();
-    let ours = Tool::connect(server.port(), options).stdin(bytes()).start();
-    let theirs = server.accept();
-    let (listener, port) = Tool::listen(options).stdin(bytes()).start_listening();
-    [(ours, theirs), (listener, Peer::connect(port))]
+/// A sender of `data`, first connecting and then listening.
+fn senders(options: &[&str], data: &[u8]) -> impl Iterator<Item = (Running, Peer)> {
+    [false, true].into_iter().map(move |listens| {
+        let bytes = In::Bytes(data.to_vec());
+        if listens {
+            let (run, port) = Tool::listen(options).stdin(bytes).start_listening();
+            (run, Peer::connect(port))
+        } else {
+            let server = Server::new();
+            let run = Tool::connect(server.port(), options).stdin(bytes).start();
+            (run, server.accept())
+        }
+    })
 }
 
 #[test]

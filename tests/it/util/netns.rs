@@ -56,9 +56,9 @@ impl Net {
 
     /// Puts packet filter rules in force: the inside of the input chain.
     pub fn drop_input(&self, rules: &str) {
-        let table = format!(
-            "flush ruleset\ntable inet t {{ chain input {{ type filter hook input priority 0; {rules} }} }}\n"
-        );
+        let chain = "type filter hook input priority 0";
+        let table =
+            format!("flush ruleset\ntable inet t {{\nchain input {{\n{chain}\n{rules}\n}}\n}}\n");
         let done = self
             .tool(Tool::program("nft", &["-f", "-"]))
             .stdin(In::Bytes(table.clone().into_bytes()))

@@ -53,6 +53,10 @@ impl Server {
 /// or with a reset if bytes are unread.
 pub struct Peer {
     pub socket: TcpStream,
+    /// Its own address.
+    pub local: SocketAddr,
+    /// The address of the other side.
+    pub remote: SocketAddr,
 }
 
 impl Peer {
@@ -72,7 +76,13 @@ impl Peer {
         socket
             .set_write_timeout(Some(DEADLINE))
             .expect("SO_SNDTIMEO");
-        Self { socket }
+        let local = socket.local_addr().expect("getsockname");
+        let remote = socket.peer_addr().expect("getpeername");
+        Self {
+            socket,
+            local,
+            remote,
+        }
     }
 
     pub fn send(&mut self, bytes: &[u8]) {
@@ -139,12 +149,4 @@ impl Peer {
 
     /// Closes the connection.
     pub fn close(self) {}
-
-    pub fn local(&self) -> SocketAddr {
-        self.socket.local_addr().expect("getsockname")
-    }
-
-    pub fn remote(&self) -> SocketAddr {
-        self.socket.peer_addr().expect("getpeername")
-    }
 }

@@ -67,6 +67,9 @@ pub struct Tool {
     port: Option<PipeReader>,
 }
 
+/// What fits into a pipe that nobody reads yet.
+const PIPE_HOLDS: usize = 64 << 10;
+
 /// Descriptors that a child is to inherit lose their close-on-exec flag for a moment; nobody
 /// else may start a child in that moment.
 static SPAWN: Mutex<()> = Mutex::new(());
@@ -160,9 +163,7 @@ impl Tool {
 
         let mut words = self.words.iter();
         let mut command = Command::new(words.next().expect("a program"));
-        command
-            .args(words)
-            ;
+        command.args(words);
 
         let mut stdin = None;
         let mut feed: Option<Box<dyn FnOnce(PipeWriter) + Send>> = None;
@@ -172,9 +173,16 @@ impl Tool {
             In::Fd(fd) => fd.into(),
             In::Pipe => piped_in(&mut stdin),
             In::Bytes(bytes) => {
-                // A program that has heard enough closes the pipe: its right.
-                feed = Some(Box::new(move |mut tx| drop(tx.write_all(&bytes))));
-                piped_in(&mut stdin)
+                let readable = piped_in(&mut stdin);
+                if bytes.len() <= PIPE_HOLDS {
+                    // All there before the program begins: no race with its first look.
+                    let mut tx = stdin.take().expect("a pipe to fill");
+                    tx.write_all(&bytes).expect("filling a pipe");
+                } else {
+                    // A program that has heard enough closes the pipe: its right.
+                    feed = Some(Box::new(move |mut tx| drop(tx.write_all(&bytes))));
+                }
+                readable
             }
             In::PipedFile(path) => {
                 let mut file = File::open(path).expect("opening stdin");
