@@ -117,7 +117,7 @@ fn as_given<'a>(lossy: &'a str, args: &'a [OsString]) -> &'a OsStr {
     parts
         .flatten()
         .find(|bytes| String::from_utf8_lossy(bytes) == lossy)
-        .map_or(OsStr::new(lossy), OsStr::from_bytes)
+        .map_or_else(|| OsStr::new(lossy), OsStr::from_bytes)
 }
 
 /// The option as it was typed: clap knows it by its full form, `--timeout <DUR>`.
