@@ -174,11 +174,10 @@ impl Outcome {
             // A filter whose reader has left dies by SIGPIPE, as cat does.
             (_, _, DownEnd::ReaderLeft) => Signal(libc::SIGPIPE),
             (_, UpEnd::InputFailed(_), _) | (_, _, DownEnd::OutputFailed(_)) => Local,
-            (_, UpEnd::NotDelivered(_), _) => NotDelivered,
+            // Only a stop cuts; without one the bytes are missing all the same.
+            (_, UpEnd::NotDelivered(_), _) | (None, UpEnd::Cut, _) => NotDelivered,
             (_, _, DownEnd::Broken(_)) => Broken,
             (Some(Stop::Expired(_)), _, _) => Expired,
-            // Only a stop cuts; without one the bytes are missing all the same.
-            (None, UpEnd::Cut, _) => NotDelivered,
             (None, UpEnd::Delivered | UpEnd::Open, DownEnd::Complete | DownEnd::Open) => Success,
         }
     }

@@ -1,6 +1,6 @@
 //! The local end of an outgoing connection.
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use super::values;
 use crate::plan::{Host, Port};
@@ -16,6 +16,7 @@ pub(super) struct Connecting {
         short = 's',
         long = "source",
         value_name = "ADDR",
+        value_hint = ValueHint::Hostname,
         value_parser = values::host(),
         allow_hyphen_values = true
     )]
@@ -29,6 +30,7 @@ pub(super) struct Connecting {
         short = 'p',
         long = "source-port",
         value_name = "PORT",
+        value_hint = ValueHint::Other,
         value_parser = values::local_port(),
         allow_hyphen_values = true
     )]

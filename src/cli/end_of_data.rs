@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 use super::values;
 
@@ -12,7 +12,8 @@ pub(super) struct EndOfData {
     /// Read nothing from stdin
     ///
     /// There is nothing to send then, as with </dev/null: the peer sees no end of data (FIN) before
-    /// the run is done. With -N it sees it at once.
+    /// the run is done. With -N it sees it at once. Two ends that have nothing to send wait for each
+    /// other until a time limit ends them.
     #[arg(short = 'd', long = "no-stdin")]
     pub(super) no_stdin: bool,
 
@@ -40,6 +41,7 @@ pub(super) struct EndOfData {
         short = 'q',
         long = "quit-after",
         value_name = "DUR",
+        value_hint = ValueHint::Other,
         value_parser = values::duration_or_forever(),
         allow_hyphen_values = true
     )]
@@ -50,8 +52,8 @@ pub(super) struct EndOfData {
     /// This is about a peer that ends before stdin does. Without the option the rest of stdin is
     /// sent, for such a peer may just have nothing to say. Two cases are different, and end the
     /// run: stdin is a terminal; or we connected, the peer has sent something, and stdin is a pipe
-    /// or a socket that has not delivered anything (a server has answered and left). 'exit' ends
-    /// the run in every case, 'drain' in none.
+    /// (not a named one) or a socket that has not delivered anything (a server has answered and
+    /// left). 'exit' ends the run in every case, 'drain' in none.
     #[arg(
         long = "on-peer-eof",
         value_name = "exit|drain",
@@ -77,6 +79,7 @@ pub(super) struct EndOfData {
     #[arg(
         long = "linger",
         value_name = "DUR",
+        value_hint = ValueHint::Other,
         value_parser = values::duration(),
         allow_hyphen_values = true
     )]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use super::values;
 
@@ -12,12 +12,14 @@ pub(super) struct TimeLimits {
     /// Limit connecting and idling (0: no limit)
     ///
     /// Sets --connect-timeout and --idle-timeout where these are not given themselves. Does not
-    /// limit the wait for a client. Also spelled --wait.
+    /// limit the wait for a client. When a limit runs out, the exit status is 124. Also spelled
+    /// --wait.
     #[arg(
         short = 'w',
         long = "timeout",
         alias = "wait",
         value_name = "DUR",
+        value_hint = ValueHint::Other,
         value_parser = values::duration(),
         allow_hyphen_values = true
     )]
@@ -29,6 +31,7 @@ pub(super) struct TimeLimits {
     #[arg(
         long = "connect-timeout",
         value_name = "DUR",
+        value_hint = ValueHint::Other,
         value_parser = values::duration(),
         allow_hyphen_values = true
     )]
@@ -40,6 +43,7 @@ pub(super) struct TimeLimits {
     #[arg(
         long = "accept-timeout",
         value_name = "DUR",
+        value_hint = ValueHint::Other,
         value_parser = values::duration(),
         allow_hyphen_values = true
     )]
@@ -52,6 +56,7 @@ pub(super) struct TimeLimits {
     #[arg(
         long = "idle-timeout",
         value_name = "DUR",
+        value_hint = ValueHint::Other,
         value_parser = values::duration(),
         allow_hyphen_values = true
     )]
@@ -63,6 +68,7 @@ pub(super) struct TimeLimits {
     #[arg(
         long = "max-time",
         value_name = "DUR",
+        value_hint = ValueHint::Other,
         value_parser = values::duration(),
         allow_hyphen_values = true
     )]

@@ -140,8 +140,7 @@ impl Waker {
 pub(crate) struct Source {
     fd: Option<OwnedFd>,
     key: usize,
-    /// What the kernel will report; none while the source rests.
-    armed: Rc<Cell<Option<Want>>>,
+    armed: Armed,
     pollable: bool,
     shared: Rc<Shared>,
 }
@@ -216,15 +215,18 @@ impl Drop for Source {
     }
 }
 
+/// What the kernel will report of a source; none while it rests.
+type Armed = Rc<Cell<Option<Want>>>;
+
 /// What a reactor and its sources have in common.
 struct Shared {
     poller: Arc<Poller>,
     /// By key. A place is used again once its source is gone.
-    armed: RefCell<Vec<Option<Rc<Cell<Option<Want>>>>>>,
+    armed: RefCell<Vec<Option<Armed>>>,
 }
 
 impl Shared {
-    fn enrol(&self, armed: &Rc<Cell<Option<Want>>>) -> usize {
+    fn enrol(&self, armed: &Armed) -> usize {
         let mut places = self.armed.borrow_mut();
         let free = places.iter().position(Option::is_none);
         let key = free.unwrap_or(places.len());

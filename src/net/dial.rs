@@ -180,9 +180,8 @@ fn state(source: &Source) -> io::Result<bool> {
 fn connection(winner: Trying, failed: Vec<Attempt>) -> Result<Connection, Error> {
     let local = SockRef::from(&winner.source).local_addr()?;
     let local = local.as_socket().unwrap_or(winner.address);
-    let socket = match winner.source.release() {
-        Some(socket) => socket,
-        None => return Err(Error::System(io::Error::from_raw_os_error(libc::EBADF))),
+    let Some(socket) = winner.source.release() else {
+        return Err(Error::System(io::Error::from_raw_os_error(libc::EBADF)));
     };
     log::debug!("connected {:?} to {}", socket.as_fd(), winner.address);
     Ok(Connection {

@@ -295,7 +295,7 @@ impl Link {
                 at: self.up.last(),
             });
         }
-        if !self.quit_at().is_some_and(|at| now >= at) {
+        if self.quit_at().is_none_or(|at| now < at) {
             return Ok(None);
         }
         if let Some(tail) = &mut self.tail {
@@ -340,7 +340,7 @@ impl Link {
     }
 
     fn vanished(&mut self, now: Instant) -> io::Result<bool> {
-        if !self.watch.next().is_some_and(|at| now >= at) {
+        if self.watch.next().is_none_or(|at| now < at) {
             return Ok(false);
         }
         let backlog = self.far.backlog()?;

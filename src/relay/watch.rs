@@ -54,7 +54,10 @@ impl Watch {
                 (self.next, self.seen) = (None, None);
                 return false;
             }
-            Owed::Nothing => Duration::ZERO,
+            Owed::Nothing => {
+                (self.next, self.seen) = (now.checked_add(self.limit), None);
+                return false;
+            }
             Owed::Segments(silence) | Owed::Probe(silence) => silence,
         };
         if silence < self.limit {

@@ -82,7 +82,9 @@ fn expired(what: Expired) -> String {
 pub(super) fn not_started(error: &Error, target: &str) -> Option<String> {
     Some(match error {
         Error::Lookup { what, failure } => lookup(what, failure, target),
-        Error::Connect(attempts) => format!("cannot connect to {target}: {}", list(attempts)),
+        Error::Connect(attempts) => {
+            format!("cannot connect to {target}: {}", list(attempts, target))
+        }
         Error::Stopped {
             stop: Stop::Signal(_),
             ..
@@ -94,7 +96,7 @@ pub(super) fn not_started(error: &Error, target: &str) -> Option<String> {
             let tried = if attempts.is_empty() {
                 String::new()
             } else {
-                format!(": {}", list(attempts))
+                format!(": {}", list(attempts, target))
             };
             let phase = match what.limit {
                 Limit::Accept => "no client came to",
@@ -149,7 +151,7 @@ fn lookup(what: &str, failure: &LookupFailure, target: &str) -> String {
 }
 
 /// Each address with its own reason; what they have in common is said once.
-fn list(attempts: &[Attempt]) -> String {
+fn list(attempts: &[Attempt], target: &str) -> String {
     let [only] = attempts else {
         let mut parts: Vec<String> = attempts
             .iter()
@@ -161,7 +163,10 @@ fn list(attempts: &[Attempt]) -> String {
         }
         return parts.join("; ");
     };
-    format!("{}: {}", host(only.address), why(only))
+    match place(only.address) {
+        same if same == target => why(only),
+        _ => format!("{}: {}", host(only.address), why(only)),
+    }
 }
 
 fn why(attempt: &Attempt) -> String {
@@ -281,7 +286,7 @@ mod tests {
             attempt("[::1]:9", libc::ECONNREFUSED),
             attempt("192.0.2.1:9", libc::ENETUNREACH),
         ];
-        let text = list(&attempts);
+        let text = list(&attempts, "localhost port 9");
         assert_eq!(
             text,
             "::1: Connection refused; 192.0.2.1: Network is unreachable"

@@ -19,7 +19,6 @@ struct Stage {
     report: Report,
     /// `--max-time`, from the start of the run.
     total: Deadline,
-    started: Instant,
     /// What SIGUSR1 prints.
     counters: Rc<Cell<Counters>>,
 }
@@ -57,7 +56,6 @@ impl Stage {
             reactor,
             report,
             total,
-            started,
             counters,
         })
     }

@@ -344,6 +344,83 @@ fn no_arguments_at_all_are_a_usage_error() {
     assert!(matches!(said, Err(Stop::Usage(line)) if line.starts_with("HOST and PORT are needed")));
 }
 
+/// Whatever the words are, the answer is a plan, a text or one harmless line, never a panic.
+#[test]
+fn any_words_at_all_are_answered_in_one_line() {
+    const PIECES: &[&[u8]] = &[
+        b"-",
+        b"--",
+        b"=",
+        b":",
+        b"[",
+        b"]",
+        b"%",
+        b",",
+        b"'",
+        b"\\",
+        b"\0",
+        b"\n",
+        b"\x1b[2J",
+        b"\xff",
+        b"\xf0\x9f",
+        "\u{202e}".as_bytes(),
+        "\u{9b}".as_bytes(),
+        b" ",
+        b"0",
+        b"1",
+        b"9",
+        b"99999999999999999999",
+        b".",
+        b"s",
+        b"fe80::1",
+        b"::1",
+        b"127.0.0.1",
+        b"localhost",
+        b"http",
+        b"fd:",
+        b"-q",
+        b"-w",
+        b"-p",
+        b"-s",
+        b"-l",
+        b"-n",
+        b"-4",
+        b"-6",
+        b"--linger",
+        b"--print-port",
+        b"--print-port=",
+        b"--on-peer-eof",
+        b"--send-only",
+        b"--listen",
+    ];
+    // xorshift: the same words in every run.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut below = |n: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % n as u64).unwrap()
+    };
+    for _ in 0..3000 {
+        let mut words = vec![b"oxnc".to_vec()];
+        for _ in 0..below(6) {
+            let mut word = Vec::new();
+            for _ in 0..below(4) {
+                word.extend_from_slice(PIECES[below(PIECES.len())]);
+            }
+            words.push(word);
+        }
+        let args = words
+            .iter()
+            .map(|word| OsStr::from_bytes(word).to_owned())
+            .collect();
+        if let Err(Stop::Usage(line)) = parse_with(args, false) {
+            let harmless = line.chars().all(|c| !c.is_control() && c != '\u{202e}');
+            assert!(harmless && !line.is_empty(), "{words:?}: {line:?}");
+        }
+    }
+}
+
 #[track_caller]
 fn usage(line: &str) -> String {
     match stop_or_plan(line) {
