@@ -1,7 +1,10 @@
 //! Connections that break, outputs that fail, readers and writers that are slow or stopped: what
 //! arrived is written, what did not is said.
 
-use std::{io::Read, time::Instant};
+use std::{
+    io::{Read, Write},
+    time::Instant,
+};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
@@ -61,19 +64,12 @@ fn a_reset_behind_a_stalled_stdout_loses_nothing_that_was_read() {
             ends.borrow_mut().push(rx);
             tool.stdout(Out::Fd(tx.into()))
         };
-        for (run, peer) in receivers(wire) {
+        for (run, mut peer) in receivers(wire) {
             let rx = ends.borrow_mut().remove(0);
-            let mut writer = Peer::of(peer.socket.try_clone().unwrap());
-            let chunk = data.clone();
-            // Nobody reads: it blocks until the reset.
-            let pushing = spawn(move || {
-                use std::io::Write;
-                writer.socket.set_write_timeout(Some(ms(300))).unwrap();
-                drop(writer.socket.write_all(&chunk));
-                writer.reset();
-            });
-            pushing.join();
-            drop(peer);
+            // Nobody reads: it blocks until it has waited long enough, and cuts.
+            peer.socket.set_write_timeout(Some(ms(300))).unwrap();
+            drop(peer.socket.write_all(&data));
+            peer.reset();
             let stdout = Collector::keeping(rx);
             run.wait().fails(3, &["reset"]);
             let (written, _) = stdout.finish();
@@ -290,7 +286,6 @@ fn short_reads_and_writes_everywhere_lose_nothing() {
         let sender = Tool::connect(port, &[]).stdin(In::Fd(in_rx.into())).start();
         let bytes = data.clone();
         let writing = spawn(move || {
-            use std::io::Write;
             let mut tx = in_tx;
             for piece in bytes.chunks(size) {
                 tx.write_all(piece).unwrap();

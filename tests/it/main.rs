@@ -26,6 +26,7 @@ mod idle;
 mod injected;
 mod link;
 mod listen;
+mod memory;
 mod names;
 mod peers;
 mod report;

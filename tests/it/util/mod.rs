@@ -4,6 +4,7 @@
 
 mod collect;
 pub mod data;
+mod done;
 mod ends;
 mod netns;
 mod peer;
@@ -12,10 +13,11 @@ mod trace;
 
 pub use collect::Collector;
 pub use data::Digest;
+pub use done::Done;
 pub use ends::{SmallDisk, Terminal, fifo, pipe, pipe_of_size};
 pub use netns::Net;
 pub use peer::{Peer, Server};
-pub use tool::{Done, In, Out, Running, Tool};
+pub use tool::{In, Out, Running, Tool};
 pub use trace::Trace;
 
 pub use rustix::process::Signal;

@@ -35,7 +35,8 @@ impl Server {
     /// The next client.
     pub fn accept(&self) -> Peer {
         assert!(self.has_client_within(DEADLINE), "no client came");
-        Peer::of(self.listener.accept().expect("accept").0)
+        let (socket, remote) = self.listener.accept().expect("accept");
+        Peer::new(socket, remote)
     }
 
     /// Whether a client comes within `time`.
@@ -66,10 +67,13 @@ impl Peer {
     }
 
     pub fn connect_to(address: impl Into<SocketAddr>) -> Self {
-        Self::of(TcpStream::connect_timeout(&address.into(), DEADLINE).expect("connecting"))
+        let address = address.into();
+        let socket = TcpStream::connect_timeout(&address, DEADLINE)
+            .unwrap_or_else(|e| panic!("connecting to {address}: {e}"));
+        Self::new(socket, address)
     }
 
-    pub fn of(socket: TcpStream) -> Self {
+    fn new(socket: TcpStream, remote: SocketAddr) -> Self {
         socket
             .set_read_timeout(Some(DEADLINE))
             .expect("SO_RCVTIMEO");
@@ -77,7 +81,6 @@ impl Peer {
             .set_write_timeout(Some(DEADLINE))
             .expect("SO_SNDTIMEO");
         let local = socket.local_addr().expect("getsockname");
-        let remote = socket.peer_addr().expect("getpeername");
         Self {
             socket,
             local,
