@@ -9,8 +9,8 @@ use std::{
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::util::{
-    Collector, Digest, In, Out, Peer, Running, Server, Signal, Tool, data::random_bytes, ms, pipe,
-    pipe_of_size, spawn,
+    Collector, DEADLINE, Digest, In, Out, Peer, Running, Server, Signal, Tool, data::random_bytes,
+    ms, pipe, pipe_of_size, readable, spawn,
 };
 
 const MIB: usize = 1 << 20;
@@ -66,9 +66,12 @@ fn a_reset_behind_a_stalled_stdout_loses_nothing_that_was_read() {
         };
         for (run, mut peer) in receivers(wire) {
             let rx = ends.borrow_mut().remove(0);
+            // It is at work, not just connected.
+            peer.send(&data[..1]);
+            assert!(readable(&rx, DEADLINE));
             // Nobody reads: it blocks until it has waited long enough, and cuts.
             peer.socket.set_write_timeout(Some(ms(300))).unwrap();
-            drop(peer.socket.write_all(&data));
+            drop(peer.socket.write_all(&data[1..]));
             peer.reset();
             let stdout = Collector::keeping(rx);
             run.wait().fails(3, &["reset"]);

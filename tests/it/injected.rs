@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::util::{Collector, Done, In, Out, Tool, Trace, data::random_bytes, pipe_of_size};
+use crate::util::{
+    Collector, Done, In, Out, Server, Tool, Trace, data::random_bytes, pipe_of_size,
+};
 
 /// Calls that may be interrupted or told to wait. `close` is not one of them: on Linux it is done
 /// when it says EINTR, while strace would skip it.
@@ -154,4 +156,18 @@ fn refused_for_a_moment(error: &str) {
     }
     assert!(tried > 0, "none of {SENDING:?} is used: {counts:?}");
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// The answer and the reset are both there before the program looks at its new connection.
+#[test]
+fn a_server_that_answers_and_resets_at_once_was_connected_to() {
+    needs!("strace");
+    let server = Server::new();
+    let tool = Tool::connect(server.port(), &[]);
+    let (_trace, tool) = Trace::of(tool, &["-e", "inject=connect:delay_exit=300000"]);
+    let run = tool.start();
+    let mut peer = server.accept();
+    peer.send(b"answer");
+    peer.reset();
+    run.wait().fails(3, &["reset"]).wrote(b"answer");
 }

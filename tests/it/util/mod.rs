@@ -17,7 +17,7 @@ pub use done::Done;
 pub use ends::{SmallDisk, Terminal, fifo, pipe, pipe_of_size};
 pub use netns::Net;
 pub use peer::{Peer, Server};
-pub use tool::{In, Out, Running, Tool};
+pub use tool::{In, Out, Running, Tool, readable};
 pub use trace::Trace;
 
 pub use rustix::process::Signal;
