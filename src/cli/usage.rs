@@ -1,7 +1,6 @@
 //! Usage errors in one line, naming the option: clap's own take several.
 
 use std::{
-    borrow::Cow,
     error::Error as _,
     ffi::{OsStr, OsString},
     fmt::Write as _,
@@ -12,6 +11,8 @@ use clap::{
     Command,
     error::{ContextKind, ContextValue, ErrorKind},
 };
+
+use crate::report::escape;
 
 /// How much of a word a message shows, in characters.
 const SHOWN: usize = 80;
@@ -147,29 +148,4 @@ fn text(error: &clap::Error, kind: ContextKind) -> Option<&str> {
         Some(ContextValue::String(text)) => Some(text),
         _ => None,
     }
-}
-
-/// Makes a text harmless to a terminal: what would move the cursor, change the direction of the
-/// writing or start another line becomes `\xNN`.
-fn escape(text: &str) -> Cow<'_, str> {
-    let harmful = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-            || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
-    };
-    if !text.contains(harmful) {
-        return Cow::Borrowed(text);
-    }
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if harmful(c) {
-            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-                // Writing to a String cannot fail.
-                let _ = write!(escaped, "\\x{byte:02x}");
-            }
-        } else {
-            escaped.push(c);
-        }
-    }
-    Cow::Owned(escaped)
 }

@@ -127,13 +127,18 @@ pub(crate) fn is_ignored(signal: i32) -> bool {
     }
 }
 
-/// Takes over a descriptor that the environment names (`LISTEN_FDS`, `fd:N`), if it is open.
+/// Takes over a descriptor that whoever started us passed in (`LISTEN_FDS`, `fd:N`), if it is open.
+/// Those of our own are close-on-exec, and one that was passed in cannot be.
 pub(crate) fn adopt_fd(fd: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: fcntl only looks; from_raw_fd follows only for a number that is open. Nothing else
     // in this program knows descriptors that it did not open itself.
     unsafe {
         let flags = libc::fcntl(fd, libc::F_GETFD);
-        if flags == -1 || libc::fcntl(fd, libc::F_SETFD, flags | libc::FD_CLOEXEC) == -1 {
+        // One that is not open answers -1, in which every bit is set.
+        if flags & libc::FD_CLOEXEC != 0 {
+            return Err(io::Error::from_raw_os_error(libc::EBADF));
+        }
+        if libc::fcntl(fd, libc::F_SETFD, flags | libc::FD_CLOEXEC) == -1 {
             return Err(io::Error::last_os_error());
         }
         Ok(std::os::fd::FromRawFd::from_raw_fd(fd))

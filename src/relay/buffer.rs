@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::stream::{Io, Stream};
+use crate::stream::Io;
 
 /// A buffer of fixed size, allocated when the first byte comes.
 pub(super) struct Buffer {
@@ -36,12 +36,15 @@ impl Buffer {
     }
 
     /// Reads once into the room that is left.
-    pub(super) fn fill(&mut self, from: &mut dyn Stream) -> io::Result<Io> {
+    pub(super) fn fill(
+        &mut self,
+        read: impl FnOnce(&mut [u8]) -> io::Result<Io>,
+    ) -> io::Result<Io> {
         if self.bytes.is_empty() {
             // Zeroed pages come from the kernel untouched until they are used.
             self.bytes = vec![0; self.capacity].into_boxed_slice();
         }
-        let io = from.recv(self.bytes.get_mut(self.end..).unwrap_or_default())?;
+        let io = read(self.bytes.get_mut(self.end..).unwrap_or_default())?;
         if let Io::Moved(n) = io {
             self.end = (self.end + n).min(self.capacity);
         }
@@ -49,8 +52,8 @@ impl Buffer {
     }
 
     /// Writes once from what is inside; not to be called when there is nothing.
-    pub(super) fn drain(&mut self, to: &mut dyn Stream) -> io::Result<Io> {
-        let io = to.send(self.bytes.get(self.start..self.end).unwrap_or_default())?;
+    pub(super) fn drain(&mut self, write: impl FnOnce(&[u8]) -> io::Result<Io>) -> io::Result<Io> {
+        let io = write(self.bytes.get(self.start..self.end).unwrap_or_default())?;
         if let Io::Moved(n) = io {
             self.start = (self.start + n).min(self.end);
             if self.start == self.end {

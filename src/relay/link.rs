@@ -10,6 +10,7 @@ use std::{
 };
 
 use super::{
+    pipes::Pipes,
     pump::{Budget, End, Pump},
     watch::Watch,
 };
@@ -110,6 +111,7 @@ impl Link {
         near: Box<dyn Stream>,
         far: Box<dyn Stream>,
         rules: Rules,
+        pipes: &Pipes,
         now: Instant,
     ) -> Self {
         let hold = match rules.on_input_end {
@@ -120,8 +122,8 @@ impl Link {
         Self {
             near,
             far,
-            up: Pump::new(now, rules.buffer, hold),
-            down: Pump::new(now, rules.buffer, false),
+            up: Pump::new(now, rules.buffer, pipes.clone(), hold),
+            down: Pump::new(now, rules.buffer, pipes.clone(), false),
             watch: Watch::new(rules.linger),
             rules,
             peer_ended: false,

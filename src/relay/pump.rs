@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::buffer::Buffer;
+use super::{carrier::Carrier, pipes::Pipes};
 use crate::stream::{Io, Stream};
 
 /// How long a write rests that the kernel had no memory for. Nothing wakes us when there is some.
@@ -64,7 +64,7 @@ const ATTEMPT: usize = 16 * 1024;
 /// One direction.
 pub(super) struct Pump {
     state: State,
-    buffer: Buffer,
+    carrier: Carrier,
     hold: bool,
     taken: u64,
     passed: u64,
@@ -76,10 +76,10 @@ pub(super) struct Pump {
 
 impl Pump {
     /// A direction that holds its end back if `hold`.
-    pub(super) fn new(now: Instant, capacity: usize, hold: bool) -> Self {
+    pub(super) fn new(now: Instant, capacity: usize, pipes: Pipes, hold: bool) -> Self {
         Self {
             state: State::Open,
-            buffer: Buffer::new(capacity),
+            carrier: Carrier::new(capacity, pipes),
             hold,
             taken: 0,
             passed: 0,
@@ -100,7 +100,7 @@ impl Pump {
     ) {
         self.retry = self.retry.filter(|at| now < *at);
         while !budget.is_spent() {
-            let moved = self.fill(source, budget, now) | self.drain(sink, budget, now);
+            let moved = self.fill(source, &*sink, budget, now) | self.drain(sink, budget, now);
             if !moved {
                 break;
             }
@@ -145,13 +145,13 @@ impl Pump {
 
     /// Whether the source has to become readable before anything moves.
     pub(super) fn wants_source(&self) -> bool {
-        self.is_open() && self.buffer.has_room()
+        self.is_open() && self.carrier.has_room()
     }
 
     /// Whether the sink has to become writable before anything moves.
     pub(super) fn wants_sink(&self) -> bool {
         match self.state {
-            State::Open | State::Draining(_) => !self.buffer.is_empty() && self.retry.is_none(),
+            State::Open | State::Draining(_) => !self.carrier.is_empty() && self.retry.is_none(),
             State::Closing => true,
             State::Held | State::Ended(_) => false,
         }
@@ -179,7 +179,7 @@ impl Pump {
 
     /// Bytes read and not written.
     pub(super) fn held(&self) -> usize {
-        self.buffer.held()
+        self.carrier.held()
     }
 
     /// When a byte or an end moved last.
@@ -192,11 +192,17 @@ impl Pump {
         self.source_ended
     }
 
-    fn fill(&mut self, source: &mut dyn Stream, budget: &mut Budget, now: Instant) -> bool {
+    fn fill(
+        &mut self,
+        source: &mut dyn Stream,
+        sink: &dyn Stream,
+        budget: &mut Budget,
+        now: Instant,
+    ) -> bool {
         if !self.wants_source() {
             return false;
         }
-        match self.buffer.fill(source) {
+        match self.carrier.fill(source, sink) {
             Ok(Io::Moved(n)) => {
                 budget.spend(n + ATTEMPT);
                 self.taken += n as u64;
@@ -219,18 +225,18 @@ impl Pump {
 
     fn drain(&mut self, sink: &mut dyn Stream, budget: &mut Budget, now: Instant) -> bool {
         let moving = matches!(self.state, State::Open | State::Draining(_));
-        if !moving || self.buffer.is_empty() || self.retry.is_some() {
+        if !moving || self.carrier.is_empty() || self.retry.is_some() {
             return false;
         }
-        match self.buffer.drain(sink) {
+        match self.carrier.drain(sink) {
+            Ok(Io::Moved(0) | Io::Eof) => self.sink_failed(io::ErrorKind::WriteZero.into()),
             Ok(Io::Moved(n)) => {
                 budget.spend(ATTEMPT);
                 self.passed += n as u64;
                 self.last = now;
-                return n > 0;
+                return true;
             }
             Ok(Io::Blocked) => {}
-            Ok(Io::Eof) => self.sink_failed(io::ErrorKind::WriteZero.into()),
             Err(e) if is_short_of_memory(&e) => self.retry = Some(now + NO_MEMORY_PAUSE),
             Err(e) => self.sink_failed(e),
         }
@@ -239,13 +245,13 @@ impl Pump {
 
     fn close(&mut self, sink: &mut dyn Stream, now: Instant) {
         if let State::Draining(error) = &mut self.state
-            && self.buffer.is_empty()
+            && self.carrier.is_empty()
         {
             self.state = match error.take() {
                 Some(e) => State::Ended(End::Source(e)),
                 None => State::Held,
             };
-            self.buffer.release();
+            self.carrier.release();
         }
         if self.is_held() && !self.hold {
             self.state = State::Closing;

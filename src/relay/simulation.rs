@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Link, Rules, Step};
+use super::{Link, Pipes, Rules, Step};
 use crate::{
     outcome::{Outcome, Status, Stop, UpEnd},
     plan::{OnInputEnd, OnPeerEnd},
@@ -297,6 +297,7 @@ fn run(seed: u64) -> Run {
         Box::new(near.clone()),
         Box::new(far.clone()),
         rules.clone(),
+        &Pipes::default(),
         now,
     );
     let moves = |a: &Scripted, b: &Scripted| a.0.borrow().moves + b.0.borrow().moves;

@@ -5,10 +5,10 @@ use std::{borrow::Cow, fmt::Write};
 /// Longer strings are cut here, with dots in the place of the rest.
 const LONGEST: usize = 256;
 
-/// Keeps printable characters; everything that a terminal could obey or that changes the order of
-/// what is read becomes `\xNN` or `\u{NNNN}`. The result is one line.
+/// Keeps printable characters. The bytes of everything that a terminal could obey, that ends a line
+/// or that changes the order in which it is read become `\xNN`.
 pub fn escape(text: &str) -> Cow<'_, str> {
-    if text.chars().all(is_harmless) && text.chars().count() <= LONGEST {
+    if !text.contains(is_harmful) && text.chars().count() <= LONGEST {
         return Cow::Borrowed(text);
     }
     let mut out = String::new();
@@ -17,27 +17,25 @@ pub fn escape(text: &str) -> Cow<'_, str> {
             out.push_str("...");
             break;
         }
-        // Writing to a String cannot fail.
-        let _ = match c {
-            c if is_harmless(c) => write!(out, "{c}"),
-            c if u32::from(c) <= 0xff => write!(out, "\\x{:02x}", u32::from(c)),
-            c => write!(out, "\\u{{{:x}}}", u32::from(c)),
-        };
+        if !is_harmful(c) {
+            out.push(c);
+            continue;
+        }
+        for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "\\x{byte:02x}");
+        }
     }
     Cow::Owned(out)
 }
 
-fn is_harmless(c: char) -> bool {
-    // A backslash is harmless, but it would make an escape look like text and text like an escape.
-    !c.is_control() && c != '\\' && !is_reordering(c)
-}
-
-/// Characters without a shape that reorder or hide their neighbours: Unicode's bidirectional
-/// controls (UAX 9), separators that end a line, and the zero-width ones.
-fn is_reordering(c: char) -> bool {
-    matches!(c,
-        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+/// Control characters, and those without a shape that reorder or hide their neighbours: Unicode's
+/// bidirectional controls (UAX 9), line separators, zero-width characters, tags.
+fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -46,7 +44,14 @@ mod tests {
 
     #[test]
     fn ordinary_text_stays_as_it_is() {
-        for text in ["", "localhost", "a b~!", "münchen.example", "日本"] {
+        for text in [
+            "",
+            "localhost",
+            "a b~!",
+            "münchen.example",
+            "日本",
+            "a\\x1b",
+        ] {
             assert!(matches!(escape(text), Cow::Borrowed(t) if t == text));
         }
     }
@@ -59,8 +64,8 @@ mod tests {
             assert!(!out.chars().any(char::is_control), "{byte:#x}");
         }
         assert_eq!(escape("a\x1b]0;x\x07"), "a\\x1b]0;x\\x07");
-        assert_eq!(escape("a\u{9b}31m"), "a\\x9b31m");
-        assert_eq!(escape("\u{202e}gpj.exe"), "\\u{202e}gpj.exe");
+        assert_eq!(escape("a\u{9b}31m"), "a\\xc2\\x9b31m");
+        assert_eq!(escape("\u{202e}gpj.exe"), "\\xe2\\x80\\xaegpj.exe");
     }
 
     #[test]

@@ -3,11 +3,13 @@
 mod escape;
 mod log;
 mod messages;
+mod port;
 
 use std::{io::Write, time::Duration};
 
 pub use escape::escape;
 pub(crate) use messages::{Peer, place, reason};
+pub(crate) use port::PortSink;
 
 use crate::{
     net,

@@ -7,7 +7,7 @@ use crate::{
     event::Wake,
     outcome::{Outcome, Status, Stop},
     plan::{Input, Plan},
-    relay::{Link, Rules, Step},
+    relay::{Link, Pipes, Rules, Step},
     report::{Peer, reason},
     stream::{InputKind, Socket, Stdio},
 };
@@ -56,6 +56,14 @@ fn join(stage: &Stage, socket: OwnedFd, plan: &Plan, role: Role) -> std::io::Res
     )?;
     let kind = near.input_kind();
     log::debug!("standard input: {kind:?}");
+    let (stdin, stdout) = near.pipe_sizes();
+    for (name, size) in [("input", stdin), ("output", stdout)] {
+        if let Some(size) = size {
+            stage
+                .report
+                .fact(|| format!("standard {name} is a pipe of {size} bytes"));
+        }
+    }
     let rules = Rules {
         nothing_to_send: kind == InputKind::Nothing,
         terminal: kind == InputKind::Terminal,
@@ -72,6 +80,7 @@ fn join(stage: &Stage, socket: OwnedFd, plan: &Plan, role: Role) -> std::io::Res
         Box::new(near),
         Box::new(far),
         rules,
+        &Pipes::default(),
         Instant::now(),
     ))
 }

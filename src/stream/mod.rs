@@ -97,7 +97,7 @@ pub(crate) trait Stream {
 }
 
 /// The result of a system call as an attempt: EAGAIN means blocked, EINTR another try.
-fn attempt(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Io> {
+pub(crate) fn attempt(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Io> {
     loop {
         match call() {
             Ok(n) => return Ok(Io::Moved(n)),
@@ -109,7 +109,7 @@ fn attempt(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Io> {
 }
 
 /// The same for a read, where nothing is the end.
-fn attempt_read(call: impl FnMut() -> io::Result<usize>) -> io::Result<Io> {
+pub(crate) fn attempt_read(call: impl FnMut() -> io::Result<usize>) -> io::Result<Io> {
     Ok(match attempt(call)? {
         Io::Moved(0) => Io::Eof,
         io => io,

@@ -16,6 +16,7 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec},
     fs::{FileType, OFlags},
     net::{RecvFlags, SendFlags, Shutdown},
+    pipe::{fcntl_getpipe_size, fcntl_setpipe_size},
 };
 
 use super::{Io, Raw, Stream, Want, attempt, attempt_read};
@@ -75,6 +76,16 @@ impl Stdio {
             output,
             kind,
         })
+    }
+
+    /// How much standard input and output hold, where they are pipes.
+    pub(crate) fn pipe_sizes(&self) -> (Option<usize>, Option<usize>) {
+        let size = |d: &Descriptor| fcntl_getpipe_size(&d.source).ok();
+        let output = match &self.output {
+            Output::Open(output) => size(output),
+            Output::Missing | Output::Discard | Output::Closed => None,
+        };
+        (self.input.as_ref().and_then(size), output)
     }
 
     /// What standard input is.
@@ -191,20 +202,26 @@ enum Way {
 /// anything (pipe(7)), and a terminal's least is less only while it is stopped, when poll says no.
 const POLLED_WRITE: usize = 256;
 
+/// The size of a wide pipe: the most that an unprivileged user may ask for, pipe(7).
+const WIDE: usize = 1 << 20;
+
 struct Descriptor {
     source: Source,
     way: Way,
     terminal: bool,
-    append: bool,
+    /// Bytes may be spliced.
+    door: bool,
 }
 
 impl Descriptor {
     fn new(reactor: &Reactor, fd: OwnedFd, access: OFlags) -> io::Result<Self> {
         let terminal = rustix::termios::isatty(&fd);
-        let append = rustix::fs::fcntl_getfl(&fd)?.contains(OFlags::APPEND);
         let kind = FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode);
         let (fd, way) = match kind {
-            FileType::Fifo => (fd, Way::PerCall),
+            FileType::Fifo => {
+                widen(&fd);
+                (fd, Way::PerCall)
+            }
             FileType::Socket => (fd, Way::Socket),
             _ if terminal => match os::reopen_nonblocking(&fd, access) {
                 Ok(private) => (private, Way::Private),
@@ -221,12 +238,19 @@ impl Descriptor {
         } else {
             Way::Plain
         };
-        log::debug!("{access:?} {kind:?}: {way:?}");
+        // A file takes bytes from memory as fast as from a pipe (tmpfs, Linux 6.18), and the other
+        // devices and terminals would have to be asked first whether they wait.
+        let door = match kind {
+            FileType::Fifo => true,
+            FileType::RegularFile => access == OFlags::RDONLY,
+            _ => access == OFlags::WRONLY && is_dev_null(source.as_fd())?,
+        };
+        log::debug!("{access:?} {kind:?}: {way:?}, door {door}");
         Ok(Self {
             source,
             way,
             terminal,
-            append,
+            door,
         })
     }
 
@@ -277,9 +301,18 @@ impl Descriptor {
         self.source.release().map_or(Ok(()), os::close)
     }
 
-    /// The zero-copy door: splice(2) refuses O_APPEND, and `Way::Polled` needs its look first.
     fn raw(&self) -> Option<BorrowedFd<'_>> {
-        (self.way != Way::Polled && !self.append).then(|| self.source.as_fd())
+        self.door.then(|| self.source.as_fd())
+    }
+}
+
+/// Our neighbours' pipes: 1 MiB where allowed doubles pipe to pipe. An unprivileged user who has many
+/// wide pipes already gets EPERM, and 64 KiB does too.
+fn widen(pipe: &OwnedFd) {
+    if fcntl_getpipe_size(pipe).is_ok_and(|size| size < WIDE)
+        && let Err(e) = fcntl_setpipe_size(pipe, WIDE)
+    {
+        log::debug!("a pipe stays as it is: {e}");
     }
 }
 

@@ -1,1 +1,36 @@
+//! The finished binary, run as people run it: every test starts `oxnc` (or a peer of it), plays
+//! the other end, and judges exit status, stdout and stderr by what the man page promises.
+//!
+//! House rules of this crate: no test sleeps to wait for something, every wait has a deadline,
+//! ports are picked by the kernel, and children are ended by their own pid.
 
+// A test says that something is wrong by panicking, and it is nobody's public interface.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    missing_docs,
+    unreachable_pub
+)]
+
+#[macro_use]
+mod util;
+
+mod connect;
+mod cuts;
+mod drain;
+mod ends;
+mod faults;
+mod idle;
+mod injected;
+mod link;
+mod listen;
+mod memory;
+mod names;
+mod peers;
+mod report;
+mod send_only;
+mod stdio;
+mod transfer;
+mod usage;

@@ -1,0 +1,112 @@
+//! Kernel pipes for bytes that nobody looks at.
+//!
+//! They are scarce: an unprivileged user gets about 64 of 1 MiB and then only 8 KiB ones (pipe(7),
+//! `pipe-user-pages-soft`). So one is lent to a direction only while bytes are inside, and given back
+//! when it is empty.
+
+use std::{
+    cell::RefCell,
+    io::{self, PipeReader, PipeWriter},
+    os::fd::{AsFd, BorrowedFd},
+    rc::Rc,
+};
+
+use rustix::pipe::{SpliceFlags, fcntl_setpipe_size, splice};
+
+/// What one pipe holds. A page may carry more than it seems: segments that the network card or
+/// loopback joined take one place each.
+const CAPACITY: usize = 1 << 20;
+
+/// A smaller pipe is worse than a buffer.
+const SMALLEST: usize = 64 << 10;
+
+/// Empty pipes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pipes(Rc<RefCell<Vec<Pipe>>>);
+
+#[derive(Debug)]
+struct Pipe {
+    read: PipeReader,
+    write: PipeWriter,
+}
+
+impl Pipes {
+    /// An empty pipe, unless the kernel has none to give.
+    pub(super) fn lend(&self) -> Option<Lease> {
+        let free = self.0.borrow_mut().pop();
+        let pipe = free.or_else(|| {
+            open()
+                .inspect_err(|e| log::debug!("no kernel pipe: {e}"))
+                .ok()
+        })?;
+        Some(Lease {
+            pipe,
+            held: 0,
+            pipes: self.clone(),
+        })
+    }
+}
+
+fn open() -> io::Result<Pipe> {
+    let (read, write) = io::pipe()?;
+    let capacity = fcntl_setpipe_size(&write, CAPACITY)
+        .or_else(|_| rustix::pipe::fcntl_getpipe_size(&write))?;
+    if capacity < SMALLEST {
+        return Err(io::Error::other("only a small one is left"));
+    }
+    log::debug!("a kernel pipe of {capacity} bytes");
+    Ok(Pipe { read, write })
+}
+
+/// A pipe in use.
+#[derive(Debug)]
+pub(super) struct Lease {
+    pipe: Pipe,
+    held: usize,
+    pipes: Pipes,
+}
+
+impl Lease {
+    /// Bytes inside.
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Moves bytes in, without waiting for any. An error is the source's: this pipe has none.
+    pub(super) fn fill(&mut self, from: BorrowedFd<'_>) -> io::Result<usize> {
+        let n = move_bytes(from, self.pipe.write.as_fd(), CAPACITY)?;
+        self.held += n;
+        Ok(n)
+    }
+
+    /// Moves bytes out, without waiting for room. An error is the sink's.
+    pub(super) fn drain(&mut self, to: BorrowedFd<'_>) -> io::Result<usize> {
+        let n = move_bytes(self.pipe.read.as_fd(), to, self.held)?;
+        self.held = self.held.saturating_sub(n);
+        Ok(n)
+    }
+
+    /// Takes bytes out into memory; there are some.
+    pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = rustix::io::read(&self.pipe.read, buf)?;
+        self.held = self.held.saturating_sub(n);
+        Ok(n)
+    }
+
+    /// Gives it back, to be lent again if nothing is left in it.
+    pub(super) fn give_back(self) {
+        if self.held == 0 {
+            self.pipes.0.borrow_mut().push(self.pipe);
+        }
+    }
+}
+
+fn move_bytes(from: BorrowedFd<'_>, to: BorrowedFd<'_>, len: usize) -> io::Result<usize> {
+    let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
+    loop {
+        match splice(from, None, to, None, len, flags) {
+            Err(rustix::io::Errno::INTR) => {}
+            other => return Ok(other?),
+        }
+    }
+}
