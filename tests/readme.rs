@@ -12,7 +12,7 @@
 )]
 
 use std::{
-    fs,
+    fmt, fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
     os::unix::fs::{PermissionsExt, symlink},
@@ -80,7 +80,7 @@ fn the_first_command_proves_that_a_file_crossed_and_cleans_up() {
         let (done, left) = case.first_command(|binary| symlink(oxnc(), binary).unwrap());
         let done = done.succeeded();
         let told = "exit status of the sender: 0, of the receiver: 0\n";
-        assert!(done.stdout.starts_with(told), "{done:?}");
+        assert!(done.stdout.starts_with(told), "{done}");
         let digests: Vec<_> = done
             .stdout
             .lines()
@@ -89,7 +89,7 @@ fn the_first_command_proves_that_a_file_crossed_and_cleans_up() {
             .collect();
         assert!(
             matches!(digests[..], [a, b] if a == b && a.len() == 64),
-            "{done:?}"
+            "{done}"
         );
         assert_eq!(done.stderr, "cargo build --release --locked\n");
         assert_eq!(left, 0, "files left");
@@ -103,7 +103,7 @@ fn the_first_command_fails_when_nothing_crosses() {
     for program in [silent_failure, silent_lie] {
         for case in cases(FIRST) {
             let (done, left) = case.first_command(|binary| make_program(binary, program));
-            assert_ne!(done.status, 0, "{program}: {done:?}");
+            assert_ne!(done.status, 0, "{program}: {done}");
             assert_eq!(left, 0, "files left");
         }
     }
@@ -190,7 +190,7 @@ fn a_script_notices_that_nothing_was_sent() {
         // There is no file to be sent.
         let done = case.start(0, &case.sections[0], "").wait();
         assert_ne!(done.status, 0);
-        assert!(done.stderr.contains("not sent: status"), "{done:?}");
+        assert!(done.stderr.contains("not sent: status"), "{done}");
     }
 }
 
@@ -406,10 +406,7 @@ impl Case {
             .replace(" 9000", &format!(" {}", port.trim()));
         let second = self.start(1, &second, stdin[1]);
         let (second, first) = (second.wait(), first.wait());
-        assert!(
-            (first.status, second.status) == (0, 0),
-            "{first:#?} {second:#?}"
-        );
+        assert!((first.status, second.status) == (0, 0), "{first}\n{second}");
         [first, second]
     }
 
@@ -487,7 +484,6 @@ impl Drop for Running {
 }
 
 /// How a script ended, and what it said.
-#[derive(Debug)]
 struct Done {
     what: String,
     status: i32,
@@ -495,14 +491,26 @@ struct Done {
     stderr: String,
 }
 
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            what,
+            status,
+            stdout,
+            stderr,
+        } = self;
+        write!(f, "{what}\nended with {status} and said:\n{stdout}{stderr}")
+    }
+}
+
 impl Done {
     fn succeeded(self) -> Self {
-        assert_eq!(self.status, 0, "{self:?}");
+        assert_eq!(self.status, 0, "{self}");
         self
     }
 
     fn was_silent(self) {
-        assert!(self.stdout.is_empty() && self.stderr.is_empty(), "{self:?}");
+        assert!(self.stdout.is_empty() && self.stderr.is_empty(), "{self}");
     }
 }
 
