@@ -140,13 +140,12 @@ impl Link {
 
     /// Moves what can move and decides what follows from it.
     pub(crate) fn step(&mut self, now: Instant) -> io::Result<Step> {
-        let mut budget = Budget::new(TURN);
-        self.pump(&mut budget, now);
+        let more = self.pump(now);
         match self.judge(now)? {
             Judgement::Over => Ok(Step::Done(Box::new(self.conclude(None)))),
             Judgement::Expired(what) => Ok(Step::Done(Box::new(self.stop(Stop::Expired(what))))),
             Judgement::Again => Ok(Step::Again),
-            Judgement::Wait if budget.is_spent() => Ok(Step::Again),
+            Judgement::Wait if more => Ok(Step::Again),
             Judgement::Wait => {
                 self.arm()?;
                 Ok(Step::Wait(self.deadline()))
@@ -164,8 +163,12 @@ impl Link {
         } else {
             self.down.is_clean()
         };
-        if !self.up.is_clean() && !whole {
-            self.cut(false);
+        if !self.up.is_clean() {
+            if whole {
+                self.part();
+            } else {
+                self.cut(false);
+            }
         }
         self.conclude(Some(stop))
     }
@@ -178,13 +181,17 @@ impl Link {
         }
     }
 
-    fn pump(&mut self, budget: &mut Budget, now: Instant) {
+    /// Moves what can move. Whether more could than the turn allows.
+    fn pump(&mut self, now: Instant) -> bool {
         let before = self.sent();
-        self.up.step(&mut *self.near, &mut *self.far, budget, now);
+        let (mut up, mut down) = (Budget::new(TURN), Budget::new(TURN));
+        self.up.step(&mut *self.near, &mut *self.far, &mut up, now);
         if before != self.sent() {
             self.watch.sent(now, self.sent());
         }
-        self.down.step(&mut *self.far, &mut *self.near, budget, now);
+        self.down
+            .step(&mut *self.far, &mut *self.near, &mut down, now);
+        up.is_spent() || down.is_spent()
     }
 
     /// Bytes sent, the FIN counting as one.
@@ -239,8 +246,7 @@ impl Link {
             return;
         }
         // A last look at the input, for what came since the turn began.
-        self.up
-            .step(&mut *self.near, &mut *self.far, &mut Budget::new(TURN), now);
+        self.pump(now);
         if !self.up.is_open() {
             return;
         }
@@ -424,10 +430,22 @@ impl Link {
         Judgement::Over
     }
 
-    /// Resets the connection, so that nobody takes the cut for an end.
+    /// Resets the connection, so that nobody takes the cut for an end. A person at a terminal ends
+    /// by leaving.
     fn cut(&mut self, output_failed: bool) {
-        if output_failed || !self.rules.terminal {
+        if self.rules.terminal && !output_failed {
+            self.part();
+        } else {
             self.far.abort();
+        }
+    }
+
+    /// Leaves with a FIN.
+    fn part(&mut self) {
+        if !self.up.is_clean()
+            && let Err(e) = self.far.finish()
+        {
+            log::debug!("no FIN: {e}");
         }
     }
 
@@ -455,11 +473,12 @@ impl Link {
         let missed_nothing = self.peer_ended && self.up.is_open() && self.up.taken() == 0;
         match (self.up.end(), self.down.end(), &self.lost) {
             (Some(End::Source(e)), _, _) => UpEnd::InputFailed(copy(e)),
-            (Some(End::Sink(e)), _, _) => UpEnd::NotDelivered(copy(e)),
+            // A FIN that finds the connection gone delivers nothing less.
+            (Some(End::Sink(e)), _, _) if self.up.taken() > 0 => UpEnd::NotDelivered(copy(e)),
             (_, _, Some(e)) if !missed_nothing => UpEnd::NotDelivered(copy(e)),
             // Whoever resets has not read all, as far as we can know.
             (_, Some(End::Source(e)), _) if self.up.taken() > 0 => UpEnd::NotDelivered(copy(e)),
-            (Some(End::Clean), _, _) => UpEnd::Delivered,
+            (Some(End::Clean | End::Sink(_)), _, _) => UpEnd::Delivered,
             (None, _, _) if stop.is_some() && self.up.held() > 0 => UpEnd::Cut,
             (None, _, _) => UpEnd::Open,
         }

@@ -16,6 +16,9 @@ use crate::stream::{Backlog, Owed};
 /// at most an eighth of the limit late.
 const MARKS: u32 = 8;
 
+/// A busy machine is not gone: the first retransmission alone waits for 200 ms.
+const SHORTEST: Duration = Duration::from_secs(1);
+
 /// When to look, and what is known of what was sent when.
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -28,10 +31,11 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// A peer may owe an answer for `limit`; for ever, if that is zero.
+    /// A peer may owe an answer for `limit`, but for [`SHORTEST`] at least; for ever, if it is zero.
     pub(super) fn new(limit: Duration) -> Self {
+        let longer = limit.max(SHORTEST);
         Self {
-            limit,
+            limit: if limit.is_zero() { limit } else { longer },
             next: None,
             marks: VecDeque::new(),
             probing: None,

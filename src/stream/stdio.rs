@@ -13,7 +13,7 @@ use std::{
 };
 
 use rustix::{
-    event::{PollFd, PollFlags, Timespec},
+    event::PollFlags,
     fs::{FileType, OFlags},
     net::{RecvFlags, SendFlags, Shutdown},
     pipe::{fcntl_getpipe_size, fcntl_setpipe_size},
@@ -224,6 +224,7 @@ impl Descriptor {
         let (fd, way) = match kind {
             FileType::Fifo if os::is_anonymous_pipe(&fd) => (fd, Way::PerCall),
             FileType::Socket => (fd, Way::Socket),
+            _ if os::is_pty_master(&fd) => (fd, Way::Polled),
             _ if terminal || kind == FileType::Fifo => match os::reopen_nonblocking(&fd, access) {
                 Ok(private) => (private, Way::Private),
                 Err(e) => {
@@ -319,14 +320,14 @@ fn widen(pipe: &OwnedFd) {
 }
 
 fn polled_read(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Io> {
-    if !is_ready(fd, PollFlags::IN)? {
+    if !os::is_ready(fd, PollFlags::IN)? {
         return Ok(Io::Blocked);
     }
     attempt_read(|| Ok(rustix::io::read(fd, &mut *buf)?))
 }
 
 fn polled_write(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<Io> {
-    if !is_ready(fd, PollFlags::OUT)? {
+    if !os::is_ready(fd, PollFlags::OUT)? {
         return Ok(Io::Blocked);
     }
     let some = buf.get(..POLLED_WRITE).unwrap_or(buf);
@@ -335,14 +336,4 @@ fn polled_write(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<Io> {
 
 fn is_unsupported(e: &io::Error) -> bool {
     e.raw_os_error() == Some(libc::EOPNOTSUPP)
-}
-
-fn is_ready(fd: BorrowedFd<'_>, flags: PollFlags) -> io::Result<bool> {
-    let mut fds = [PollFd::from_borrowed_fd(fd, flags)];
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // An error or a hang-up is for the call itself to tell.
-    Ok(rustix::event::poll(&mut fds, Some(&now))? > 0)
 }
