@@ -473,12 +473,13 @@ impl Link {
         let missed_nothing = self.peer_ended && self.up.is_open() && self.up.taken() == 0;
         match (self.up.end(), self.down.end(), &self.lost) {
             (Some(End::Source(e)), _, _) => UpEnd::InputFailed(copy(e)),
-            // A FIN that finds the connection gone delivers nothing less.
-            (Some(End::Sink(e)), _, _) if self.up.taken() > 0 => UpEnd::NotDelivered(copy(e)),
+            // A FIN that finds the connection broken delivers nothing less.
+            (Some(End::Sink(_)), Some(End::Source(_)), _) if self.up.taken() == 0 => UpEnd::Open,
+            (Some(End::Sink(e)), _, _) => UpEnd::NotDelivered(copy(e)),
             (_, _, Some(e)) if !missed_nothing => UpEnd::NotDelivered(copy(e)),
             // Whoever resets has not read all, as far as we can know.
             (_, Some(End::Source(e)), _) if self.up.taken() > 0 => UpEnd::NotDelivered(copy(e)),
-            (Some(End::Clean | End::Sink(_)), _, _) => UpEnd::Delivered,
+            (Some(End::Clean), _, _) => UpEnd::Delivered,
             (None, _, _) if stop.is_some() && self.up.held() > 0 => UpEnd::Cut,
             (None, _, _) => UpEnd::Open,
         }
