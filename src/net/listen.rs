@@ -10,7 +10,7 @@ use std::{
 use rustix::{event::PollFlags, net::SocketFlags};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Error, wait};
+use super::{Error, Phase, wait};
 use crate::{
     event::{Deadline, Reactor, Source, Want},
     os,
@@ -62,11 +62,7 @@ pub(crate) fn listen(reactor: &Reactor, addresses: &[SocketAddr]) -> Result<List
 
 /// The sockets that a supervisor passed in: `LISTEN_FDS` of them from descriptor 3 on,
 /// sd_listen_fds(3). They stay open in the supervisor, which may take more clients later.
-pub(crate) fn inherited(reactor: &Reactor) -> Result<Listener, Error> {
-    let count = std::env::var("LISTEN_FDS")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(0_usize);
+pub(crate) fn inherited(reactor: &Reactor, count: usize) -> Result<Listener, Error> {
     let mut sockets = Vec::new();
     for number in (3..).take(count) {
         let fd = os::adopt_fd(number).map_err(|_| Error::Inherited {
@@ -134,7 +130,7 @@ impl Listener {
                     })?;
                 }
             }
-            wait(reactor, again, deadline)?.map_err(Error::stopped)?;
+            wait(reactor, again, deadline)?.map_err(Error::stopped(Phase::Accept))?;
         }
     }
 }

@@ -64,7 +64,12 @@ pub(crate) fn is_ready(fd: impl AsFd, flags: PollFlags) -> io::Result<bool> {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    Ok(rustix::event::poll(&mut fds, Some(&now))? > 0)
+    loop {
+        match rustix::event::poll(&mut fds, Some(&now)) {
+            Err(rustix::io::Errno::INTR) => {}
+            ready => return Ok(ready? > 0),
+        }
+    }
 }
 
 /// Whether a FIFO has no name: `pipe(2)` made it, and nobody can open its other end.
