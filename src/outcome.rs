@@ -16,6 +16,8 @@ pub enum Limit {
     Idle,
     /// `--max-time`: the whole run.
     Total,
+    /// `--keep-open`: a client takes nothing of what waits for it.
+    Queue,
 }
 
 /// A limit that ran out, and how long it was.
@@ -152,6 +154,26 @@ impl Status {
             Self::Signal(n) => 128_u8.saturating_add(u8::try_from(n).unwrap_or(u8::MAX)),
         }
     }
+
+    /// Whichever of two reasons goes first, where both apply.
+    #[must_use]
+    pub fn worse(self, other: Self) -> Self {
+        let rank = |status| match status {
+            Self::Signal(_) => 0,
+            Self::Usage => 1,
+            Self::Local => 2,
+            Self::NotDelivered => 3,
+            Self::Broken => 4,
+            Self::Expired => 5,
+            Self::NotStarted => 6,
+            Self::Success => 7,
+        };
+        if rank(other) < rank(self) {
+            other
+        } else {
+            self
+        }
+    }
 }
 
 impl Setback {
@@ -239,6 +261,26 @@ mod tests {
             .into_iter()
             .find(|code| reasons.contains(code))
             .unwrap_or(0)
+    }
+
+    #[test]
+    fn of_two_statuses_the_one_that_goes_first_is_the_worse() {
+        let order = [
+            Status::Signal(libc::SIGPIPE),
+            Status::Usage,
+            Status::Local,
+            Status::NotDelivered,
+            Status::Broken,
+            Status::Expired,
+            Status::NotStarted,
+            Status::Success,
+        ];
+        for (n, first) in order.iter().enumerate() {
+            for second in order.iter().skip(n) {
+                assert_eq!(first.worse(*second), *first);
+                assert_eq!(second.worse(*first), *first);
+            }
+        }
     }
 
     #[test]

@@ -16,8 +16,8 @@ use super::{
     values::read,
 };
 use crate::plan::{
-    Action, AddressError, Connect, Endpoint, Family, Host, Input, Limits, Listen, ListenOn, Lookup,
-    OnInputEnd, OnPeerEnd, Plan, Port, PortTo, Source, Transfer,
+    Action, AddressError, Connect, Endpoint, Family, Host, Input, KeepOpen, Limits, Listen,
+    ListenOn, Lookup, OnInputEnd, OnPeerEnd, Plan, Port, PortTo, Source, Transfer,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -47,7 +47,7 @@ impl Words {
 
     /// Options that contradict each other, and those that mean nothing without `-l`.
     fn check_pairs(&self) -> Result<(), String> {
-        let end = &self.end_of_data;
+        let (end, keep) = (&self.end_of_data, &self.listening);
         let quits = matches!(end.quit_after, Some(QuitAfter(Some(_))));
         let excluding = [
             (end.shutdown, "-N", end.no_shutdown, "--no-shutdown"),
@@ -60,6 +60,14 @@ impl Words {
             ),
             (end.send_only, "--send-only", end.recv_only, "--recv-only"),
             (end.send_only, "--send-only", end.no_stdin, "-d"),
+            // `>/dev/null` discards as well; and who ends is done with.
+            (keep.keep_open, "-k", end.send_only, "--send-only"),
+            (
+                keep.keep_open,
+                "-k",
+                end.on_peer_eof.is_some(),
+                "--on-peer-eof",
+            ),
         ];
         for (one, its_name, other, other_name) in excluding {
             if one && other {
@@ -69,7 +77,8 @@ impl Words {
             }
         }
         let for_listeners = [
-            (self.listening.print_port.is_some(), "--print-port"),
+            (keep.keep_open, "-k"),
+            (keep.print_port.is_some(), "--print-port"),
             (
                 self.time_limits.accept_timeout.is_some(),
                 "--accept-timeout",
@@ -78,6 +87,16 @@ impl Words {
         for (given, name) in for_listeners {
             if given && !self.listening.listen {
                 return Err(format!("option '{name}' needs '-l'"));
+            }
+        }
+        let for_many = [
+            (keep.max_conns.is_some(), "--max-conns"),
+            (keep.accept.is_some(), "--accept"),
+            (keep.tag, "--tag"),
+        ];
+        for (given, name) in for_many {
+            if given && !keep.keep_open {
+                return Err(format!("option '{name}' needs '-k'"));
             }
         }
         Ok(())
@@ -131,6 +150,14 @@ impl Words {
     }
 
     fn listen(self, lookup: Lookup, inherited: Option<usize>) -> Result<Listen, String> {
+        let keep = &self.listening;
+        let keep_open = keep.keep_open.then_some(KeepOpen {
+            max_conns: keep
+                .max_conns
+                .map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
+            accept: keep.accept.map(u64::from),
+            tag: keep.tag,
+        });
         let print_port = self
             .listening
             .print_port
@@ -176,6 +203,7 @@ impl Words {
             on,
             lookup,
             print_port,
+            keep_open,
         })
     }
 }

@@ -16,6 +16,50 @@ pub(super) struct Listening {
     #[arg(short = 'l', long = "listen")]
     pub(super) listen: bool,
 
+    /// Serve many clients at once, until stopped
+    ///
+    /// What they send goes to stdout, which stays open; stdin goes to everybody who is connected,
+    /// and is not read while nobody is. A client that has ended is closed once it has got what was
+    /// there for it and what it sent is written. A client that takes nothing for 5 seconds though
+    /// 64 KiB are waiting for it is dropped; the failure of one client ends nothing but its own
+    /// connection, and is told on stderr. --idle-timeout is about each client.
+    #[arg(short = 'k', long = "keep-open")]
+    pub(super) keep_open: bool,
+
+    /// With -k: serve at most N clients at once
+    ///
+    /// The others wait in the kernel's queue. Without it, N is a third of the descriptors that the
+    /// process may have, but not more than 4096.
+    #[arg(
+        long = "max-conns",
+        value_name = "N",
+        value_hint = ValueHint::Other,
+        value_parser = values::count(),
+        allow_hyphen_values = true
+    )]
+    pub(super) max_conns: Option<u32>,
+
+    /// With -k: end after N clients
+    ///
+    /// The listening sockets are closed after the Nth client has come, and the run ends when all of
+    /// them have ended. The exit status is 0 if they all ended cleanly, otherwise that of the worst.
+    #[arg(
+        long = "accept",
+        value_name = "N",
+        value_hint = ValueHint::Other,
+        value_parser = values::count(),
+        allow_hyphen_values = true
+    )]
+    pub(super) accept: Option<u32>,
+
+    /// With -k: put the client before each line
+    ///
+    /// Lines are written whole, each behind the client's address, port and a space
+    /// ('127.0.0.1:43210 ', '[::1]:43210 '). Where a client's last line has no end, it gets one. A
+    /// line longer than 64 KiB is written in pieces of that size, each a line of its own.
+    #[arg(long = "tag")]
+    pub(super) tag: bool,
+
     /// Tell the port once the sockets listen
     ///
     /// The port's number is written, alone on a line, as soon as clients can connect: to stderr, to

@@ -42,6 +42,11 @@ pub(super) fn duration_or_forever() -> impl TypedValueParser<Value = QuitAfter> 
     value(|word| read("duration", word, parse_duration_or_forever).map(QuitAfter))
 }
 
+/// How many, at least one.
+pub(super) fn count() -> impl TypedValueParser<Value = u32> {
+    value(|word| read("number", word, parse_count))
+}
+
 /// Where a port is written to.
 pub(super) fn port_to() -> impl TypedValueParser<Value = PortTo> {
     value(read_port_to)
@@ -62,6 +67,16 @@ fn value<T: Clone + Send + Sync + 'static>(
     read: fn(&OsStr) -> Result<T, BadValue>,
 ) -> impl TypedValueParser<Value = T> {
     OsStringValueParser::new().try_map(move |word: OsString| read(&word))
+}
+
+fn parse_count(word: &str) -> Result<u32, &'static str> {
+    let digits = !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
+    match word.parse() {
+        Ok(0) => Err("is not at least 1"),
+        Ok(count) if digits => Ok(count),
+        Err(_) if digits => Err("is out of range; the most is 4294967295"),
+        _ => Err("is not a whole number"),
+    }
 }
 
 fn read_port_to(word: &OsStr) -> Result<PortTo, BadValue> {

@@ -38,6 +38,8 @@ pub(crate) enum Wake {
 pub(crate) struct Reactor {
     shared: Rc<Shared>,
     events: Events,
+    /// The numbers of the sources that the last wait reported.
+    woken: Vec<usize>,
     signals: Option<(Signals, Box<dyn Fn()>)>,
 }
 
@@ -46,11 +48,12 @@ impl Reactor {
     pub(crate) fn new() -> io::Result<Self> {
         let shared = Shared {
             poller: Arc::new(Poller::new()?),
-            armed: RefCell::default(),
+            places: RefCell::default(),
         };
         Ok(Self {
             shared: Rc::new(shared),
             events: Events::new(),
+            woken: Vec::new(),
             signals: None,
         })
     }
@@ -65,12 +68,12 @@ impl Reactor {
     /// Takes a descriptor over. One that epoll refuses with EPERM (regular files, /dev/null) is
     /// always ready, and waiting for it is a mistake of the caller.
     pub(crate) fn adopt(&self, fd: OwnedFd) -> io::Result<Source> {
-        let armed = Rc::new(Cell::new(None));
-        let key = self.shared.enrol(&armed);
+        let place = Rc::new(Place::default());
+        let key = self.shared.enrol(&place);
         let mut source = Source {
             fd: Some(fd),
             key,
-            armed,
+            place,
             pollable: false,
             shared: Rc::clone(&self.shared),
         };
@@ -94,19 +97,26 @@ impl Reactor {
             return Ok(Wake::Signal(number));
         }
         self.events.clear();
+        self.woken.clear();
         match until {
             Some(at) => self.shared.poller.wait_deadline(&mut self.events, at)?,
             None => self.shared.poller.wait(&mut self.events, None)?,
         };
-        let armed = self.shared.armed.borrow();
+        let places = self.shared.places.borrow();
         for event in self.events.iter() {
             log::trace!("event {event:?}");
-            if let Some(Some(armed)) = armed.get(event.key) {
-                armed.set(None);
+            if let Some(Some(place)) = places.get(event.key) {
+                place.armed.set(None);
+                self.woken.extend(place.number.get());
             }
         }
-        drop(armed);
+        drop(places);
         Ok(self.end_signal()?.map_or(Wake::Look, Wake::Signal))
+    }
+
+    /// The numbers ([`Source::number`]) of those that the last wait reported.
+    pub(crate) fn woken(&self) -> &[usize] {
+        &self.woken
     }
 
     fn end_signal(&self) -> io::Result<Option<i32>> {
@@ -140,7 +150,7 @@ impl Waker {
 pub(crate) struct Source {
     fd: Option<OwnedFd>,
     key: usize,
-    armed: Armed,
+    place: Rc<Place>,
     pollable: bool,
     shared: Rc<Shared>,
 }
@@ -161,7 +171,12 @@ impl Source {
 
     /// Whether the kernel still has something to report.
     pub(crate) fn is_armed(&self) -> bool {
-        self.armed.get().is_some()
+        self.place.armed.get().is_some()
+    }
+
+    /// From here on [`Reactor::woken`] tells of it by this number, which others may have as well.
+    pub(crate) fn number(&self, number: usize) {
+        self.place.number.set(Some(number));
     }
 
     /// Whether waiting for the descriptor is possible at all.
@@ -176,12 +191,12 @@ impl Source {
     }
 
     fn set(&self, want: Want) -> io::Result<()> {
-        if !self.pollable || self.armed.get() == Some(want) {
+        if !self.pollable || self.place.armed.get() == Some(want) {
             return Ok(());
         }
         let event = Event::new(self.key, want.read, want.write);
         self.shared.poller.modify(self.as_fd(), event)?;
-        self.armed.set(Some(want));
+        self.place.armed.set(Some(want));
         log::trace!("armed {} for {want:?}", self.key);
         Ok(())
     }
@@ -215,30 +230,36 @@ impl Drop for Source {
     }
 }
 
-/// What the kernel will report of a source; none while it rests.
-type Armed = Rc<Cell<Option<Want>>>;
+/// What a reactor knows of a source.
+#[derive(Default)]
+struct Place {
+    /// What the kernel will report; none while it rests.
+    armed: Cell<Option<Want>>,
+    /// What its owner calls it.
+    number: Cell<Option<usize>>,
+}
 
 /// What a reactor and its sources have in common.
 struct Shared {
     poller: Arc<Poller>,
     /// By key. A place is used again once its source is gone.
-    armed: RefCell<Vec<Option<Armed>>>,
+    places: RefCell<Vec<Option<Rc<Place>>>>,
 }
 
 impl Shared {
-    fn enrol(&self, armed: &Armed) -> usize {
-        let mut places = self.armed.borrow_mut();
+    fn enrol(&self, new: &Rc<Place>) -> usize {
+        let mut places = self.places.borrow_mut();
         let free = places.iter().position(Option::is_none);
         let key = free.unwrap_or(places.len());
         match places.get_mut(key) {
-            Some(place) => *place = Some(Rc::clone(armed)),
-            None => places.push(Some(Rc::clone(armed))),
+            Some(place) => *place = Some(Rc::clone(new)),
+            None => places.push(Some(Rc::clone(new))),
         }
         key
     }
 
     fn dismiss(&self, key: usize) {
-        if let Some(place) = self.armed.borrow_mut().get_mut(key) {
+        if let Some(place) = self.places.borrow_mut().get_mut(key) {
             *place = None;
         }
     }
@@ -274,6 +295,24 @@ mod tests {
             before.elapsed() >= Duration::from_millis(20),
             "it was reported twice"
         );
+        Ok(())
+    }
+
+    #[test]
+    fn a_wait_tells_the_numbers_of_those_it_woke() -> io::Result<()> {
+        let mut reactor = Reactor::new()?;
+        let (one, mut write) = io::pipe()?;
+        let (two, _write) = io::pipe()?;
+        let (one, two) = (reactor.adopt(one.into())?, reactor.adopt(two.into())?);
+        one.number(7);
+        two.number(8);
+        one.arm(READ)?;
+        two.arm(READ)?;
+        write.write_all(b"x")?;
+        reactor.wait(soon())?;
+        assert_eq!(reactor.woken(), [7]);
+        reactor.wait(Some(Instant::now()))?;
+        assert!(reactor.woken().is_empty());
         Ok(())
     }
 

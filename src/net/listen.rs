@@ -18,15 +18,18 @@ use crate::{
 
 /// Exactly one client fits into the queue (Linux: a full queue is longer than the backlog), so that
 /// nobody else's bytes are acknowledged and then lost.
-const ONE_CLIENT: i32 = 0;
+pub(crate) const ONE_CLIENT: i32 = 0;
+
+/// As many as the kernel lets wait (`net.core.somaxconn`, listen(2)).
+pub(crate) const MANY_CLIENTS: i32 = 4096;
 
 /// How often another port is tried when the one that the kernel gave for the first address is taken
 /// on another one.
 const PORT_TRIES: usize = 32;
 
 /// Running out of descriptors or memory delays an accept; each time twice as long.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Sockets that listen. Dropping it closes them.
 pub(crate) struct Listener {
@@ -43,10 +46,14 @@ pub(crate) struct Client {
 
 /// Listens on every address, on one port. An address of a family that this machine does not have is
 /// left out as long as another one remains; any other failure is one of the whole.
-pub(crate) fn listen(reactor: &Reactor, addresses: &[SocketAddr]) -> Result<Listener, Error> {
+pub(crate) fn listen(
+    reactor: &Reactor,
+    addresses: &[SocketAddr],
+    backlog: i32,
+) -> Result<Listener, Error> {
     let mut last = None;
     for _ in 0..PORT_TRIES {
-        match bind_all(addresses) {
+        match bind_all(addresses, backlog) {
             Ok(sockets) => return Listener::new(reactor, sockets),
             Err(Error::Listen { address, error })
                 if error.kind() == io::ErrorKind::AddrInUse
@@ -98,6 +105,28 @@ impl Listener {
         &self.addresses
     }
 
+    /// One attempt at each socket that has something to say. None: nobody is there, or the one who
+    /// was has gone.
+    pub(super) fn accept(&self) -> io::Result<Option<Client>> {
+        for source in self.sources.iter().filter(|source| !source.is_armed()) {
+            if let Some(client) = accept(source)? {
+                return Ok(Some(client));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Asks to be woken when somebody comes.
+    pub(super) fn arm(&self) -> io::Result<()> {
+        for source in &self.sources {
+            source.arm(Want {
+                read: true,
+                write: false,
+            })?;
+        }
+        Ok(())
+    }
+
     /// Waits for one client and closes the sockets at once.
     pub(crate) fn accept_one(
         self,
@@ -123,19 +152,14 @@ impl Listener {
                 again = Some(Instant::now() + pause);
                 pause = (pause * 2).min(LONGEST_PAUSE);
             } else {
-                for source in &self.sources {
-                    source.arm(Want {
-                        read: true,
-                        write: false,
-                    })?;
-                }
+                self.arm()?;
             }
             wait(reactor, again, deadline)?.map_err(Error::stopped(Phase::Accept))?;
         }
     }
 }
 
-fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Socket>, Error> {
+fn bind_all(addresses: &[SocketAddr], backlog: i32) -> Result<Vec<Socket>, Error> {
     let mut sockets: Vec<Socket> = Vec::new();
     let mut missing = None;
     let mut port = None;
@@ -144,7 +168,7 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Socket>, Error> {
         if let Some(port) = port {
             address.set_port(port);
         }
-        match bind(address) {
+        match bind(address, backlog) {
             Ok(socket) => {
                 port = socket.local_addr()?.as_socket().map(|a| a.port());
                 sockets.push(socket);
@@ -159,7 +183,7 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Socket>, Error> {
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<Socket> {
+fn bind(address: SocketAddr, backlog: i32) -> io::Result<Socket> {
     let kind = Type::STREAM.nonblocking().cloexec();
     let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
     if address.is_ipv6() {
@@ -168,7 +192,7 @@ fn bind(address: SocketAddr) -> io::Result<Socket> {
     }
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
-    socket.listen(ONE_CLIENT)?;
+    socket.listen(backlog)?;
     Ok(socket)
 }
 
@@ -214,7 +238,7 @@ fn accept(source: &Source) -> io::Result<Option<Client>> {
     }
 }
 
-fn is_exhaustion(e: &io::Error) -> bool {
+pub(super) fn is_exhaustion(e: &io::Error) -> bool {
     matches!(
         e.raw_os_error(),
         Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)

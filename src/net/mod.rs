@@ -1,6 +1,7 @@
 //! Names become addresses, addresses become sockets.
 
 mod dial;
+mod door;
 mod listen;
 mod resolve;
 
@@ -11,7 +12,8 @@ use std::{
 };
 
 pub(crate) use dial::{Connection, Dial, dial};
-pub(crate) use listen::{Listener, inherited, listen};
+pub(crate) use door::Door;
+pub(crate) use listen::{Client, Listener, MANY_CLIENTS, ONE_CLIENT, inherited, listen};
 pub(crate) use resolve::{LookupFailure, Query, resolve};
 
 use crate::{

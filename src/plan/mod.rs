@@ -62,6 +62,19 @@ pub struct Listen {
     pub lookup: Lookup,
     /// Where the chosen port is written once the sockets listen.
     pub print_port: Option<PortTo>,
+    /// Many clients at once instead of one (`-k`).
+    pub keep_open: Option<KeepOpen>,
+}
+
+/// A listener that stays open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeepOpen {
+    /// How many clients are served at once; none means as many as there are descriptors for.
+    pub max_conns: Option<usize>,
+    /// After how many clients the run is done; none means never.
+    pub accept: Option<u64>,
+    /// Whether the clients' lines are passed on whole, each behind the client's address.
+    pub tag: bool,
 }
 
 /// What a listener listens on.

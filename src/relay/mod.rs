@@ -1,13 +1,19 @@
-//! Moving bytes: one pump a direction, two pumps a link.
+//! Moving bytes: one pump a direction, two pumps a link; a hub joins one stream with many.
 
 mod buffer;
 mod carrier;
+mod hub;
+mod lines;
 mod link;
+mod member;
 mod pipes;
 mod pump;
+mod ring;
+mod settling;
 #[cfg(test)]
 mod simulation;
 mod watch;
 
+pub(crate) use hub::{Failure, Hub, HubRules, Turn};
 pub(crate) use link::{Link, Rules, Step};
 pub(crate) use pipes::Pipes;

@@ -17,7 +17,7 @@ use super::{carrier::Carrier, pipes::Pipes};
 use crate::stream::{Io, Stream};
 
 /// How long a direction rests that the kernel had no memory for. Nothing wakes us when there is some.
-const NO_MEMORY_PAUSE: Duration = Duration::from_millis(10);
+pub(super) const NO_MEMORY_PAUSE: Duration = Duration::from_millis(10);
 
 /// How a direction ended.
 #[derive(Debug)]
@@ -53,13 +53,13 @@ impl Budget {
         self.0 == 0
     }
 
-    fn spend(&mut self, bytes: usize) {
+    pub(super) fn spend(&mut self, bytes: usize) {
         self.0 = self.0.saturating_sub(bytes);
     }
 }
 
 /// What an attempt costs beside its bytes, so that single bytes cannot make a turn last for ever.
-const ATTEMPT: usize = 16 * 1024;
+pub(super) const ATTEMPT: usize = 16 * 1024;
 
 /// One direction.
 pub(super) struct Pump {
@@ -275,6 +275,6 @@ impl Pump {
     }
 }
 
-fn is_short_of_memory(e: &io::Error) -> bool {
+pub(super) fn is_short_of_memory(e: &io::Error) -> bool {
     matches!(e.raw_os_error(), Some(libc::ENOBUFS | libc::ENOMEM))
 }

@@ -53,6 +53,44 @@ pub(super) fn counters(c: Counters) -> String {
     format!("sent {}, received {}", bytes(c.sent), bytes(c.received))
 }
 
+/// The counters, and how many clients there are, where there may be many.
+pub(super) fn totals(c: Counters, clients: Option<usize>) -> String {
+    match clients {
+        None => counters(c),
+        Some(1) => format!("1 client connected; {}", counters(c)),
+        Some(n) => format!("{n} clients connected; {}", counters(c)),
+    }
+}
+
+pub(super) fn not_done(what: Expired, c: Counters, clients: usize) -> String {
+    format!(
+        "not done within {}; {}",
+        expired(what),
+        totals(c, Some(clients))
+    )
+}
+
+/// Which of our own two has failed.
+#[derive(Debug)]
+pub(crate) enum StdioFailure<'a> {
+    /// Standard input.
+    Input(&'a io::Error),
+    /// Standard output.
+    Output(&'a io::Error),
+}
+
+pub(super) fn stdio_failed(what: &StdioFailure<'_>, c: Counters) -> String {
+    let (what, e) = match what {
+        StdioFailure::Input(e) => ("cannot read standard input", e),
+        StdioFailure::Output(e) => ("cannot write to standard output", e),
+    };
+    format!(
+        "{what}: {}; all clients are reset; {}",
+        reason(e),
+        counters(c)
+    )
+}
+
 fn bytes(n: u64) -> String {
     if n == 1 {
         "1 byte".into()
@@ -71,6 +109,7 @@ fn option(limit: Limit) -> &'static str {
         Limit::Accept => "--accept-timeout",
         Limit::Idle => "-w, --idle-timeout",
         Limit::Total => "--max-time",
+        Limit::Queue => "-k",
     }
 }
 
@@ -221,6 +260,7 @@ fn not_delivered(outcome: &Outcome, e: &io::Error, peer: &Peer) -> String {
         n => format!("{} of it not acknowledged", bytes(n as u64)),
     };
     let what = match e.kind() {
+        _ if is_stalled(outcome) => "does not read and was dropped (-k)",
         io::ErrorKind::TimedOut => "did not acknowledge it in time (--linger)",
         io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
             "closed or reset the connection"
@@ -233,6 +273,10 @@ fn not_delivered(outcome: &Outcome, e: &io::Error, peer: &Peer) -> String {
     };
     let (sent, received) = (bytes(sent), bytes(received));
     format!("not delivered: {peer} {what}; {sent} sent, {missing}, {received} received{reason}")
+}
+
+fn is_stalled(outcome: &Outcome) -> bool {
+    matches!(outcome.stop, Some(Stop::Expired(what)) if what.limit == Limit::Queue)
 }
 
 fn stopped(stop: Stop, outcome: &Outcome, peer: &Peer) -> Option<String> {

@@ -14,12 +14,12 @@ use std::{
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 pub use escape::escape;
-pub(crate) use messages::{Peer, place, reason, why};
+pub(crate) use messages::{Peer, StdioFailure, place, reason, why};
 pub(crate) use port::PortSink;
 
 use crate::{
     net,
-    outcome::{Counters, Outcome, Status},
+    outcome::{Counters, Expired, Outcome, Status},
 };
 
 /// Where messages go, and how many of them.
@@ -57,8 +57,8 @@ impl Report {
     }
 
     /// What SIGUSR1 asks for.
-    pub(crate) fn counters(&self, counters: Counters) {
-        line(&messages::counters(counters));
+    pub(crate) fn counters(&self, counters: Counters, clients: Option<usize>) {
+        line(&messages::totals(counters, clients));
     }
 
     /// Why there was no connection to `target`.
@@ -74,6 +74,24 @@ impl Report {
             self.failure(&text);
         }
         self.event(|| messages::closing(outcome, took));
+    }
+
+    /// The same for one of many.
+    pub(crate) fn client_ended(&self, outcome: &Outcome, peer: &Peer, took: Duration) {
+        if let Some(text) = messages::failed(outcome, peer) {
+            self.failure(&text);
+        }
+        self.event(|| format!("{peer}: {}", messages::closing(outcome, took)));
+    }
+
+    /// A run with many clients was not done in time.
+    pub(crate) fn not_done(&self, what: Expired, counters: Counters, clients: usize) {
+        self.failure(&messages::not_done(what, counters, clients));
+    }
+
+    /// Standard input or output has failed a run with many clients.
+    pub(crate) fn stdio_failed(&self, what: &StdioFailure<'_>, counters: Counters) {
+        self.failure(&messages::stdio_failed(what, counters));
     }
 }
 

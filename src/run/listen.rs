@@ -1,9 +1,9 @@
-//! Listen: look up, bind, say where, take one client, relay.
+//! Listen: look up, bind, say where, take one client, relay. With `-k` many are taken: `serve`.
 
 use std::time::{Duration, Instant};
 
 use super::{
-    Stage,
+    Stage, serve,
     session::{self, Role},
 };
 use crate::{
@@ -43,6 +43,9 @@ pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
     {
         return status;
     }
+    if let Some(keep) = &listen.keep_open {
+        return serve::run(stage, listener, keep, plan);
+    }
     let client = match listener.accept_one(&mut stage.reactor, deadline) {
         Ok(client) => client,
         Err(error) => return give_up(stage, &error, &places.join(", ")),
@@ -69,7 +72,11 @@ fn open(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Result<Listener, net
         passive: true,
     };
     let addresses = net::resolve(&mut stage.reactor, &query, limit.or(stage.total))?;
-    net::listen(&stage.reactor, &addresses)
+    let backlog = match listen.keep_open {
+        Some(_) => net::MANY_CLIENTS,
+        None => net::ONE_CLIENT,
+    };
+    net::listen(&stage.reactor, &addresses, backlog)
 }
 
 /// Writes the port, and waits for a reader where that is a named pipe.

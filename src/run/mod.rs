@@ -2,6 +2,7 @@
 
 mod connect;
 mod listen;
+mod serve;
 mod session;
 
 use std::{cell::Cell, rc::Rc, time::Instant};
@@ -21,6 +22,8 @@ struct Stage {
     total: Deadline,
     /// What SIGUSR1 prints.
     counters: Rc<Cell<Counters>>,
+    /// How many clients there are, where there may be many: it prints that as well.
+    clients: Rc<Cell<Option<usize>>>,
 }
 
 /// Runs a plan from the first lookup to the exit status.
@@ -44,8 +47,9 @@ impl Stage {
         let started = Instant::now();
         let mut reactor = Reactor::new()?;
         let counters = Rc::new(Cell::new(Counters::default()));
-        let (shown, printer) = (Rc::clone(&counters), report.clone());
-        reactor.catch_signals(move || printer.counters(shown.get()))?;
+        let clients = Rc::new(Cell::new(None));
+        let (shown, number, printer) = (Rc::clone(&counters), Rc::clone(&clients), report.clone());
+        reactor.catch_signals(move || printer.counters(shown.get(), number.get()))?;
         log::debug!(
             "oxnc {}, Linux {}",
             env!("CARGO_PKG_VERSION"),
@@ -57,6 +61,7 @@ impl Stage {
             report,
             total,
             counters,
+            clients,
         })
     }
 }

@@ -75,6 +75,9 @@ pub(crate) trait Stream {
         Ok(())
     }
 
+    /// From here on the event loop tells of its wake-ups by this number, for those who have many.
+    fn number(&mut self, number: usize);
+
     /// Fails with the error that has come since the last call, if one has.
     fn check(&self) -> io::Result<()> {
         Ok(())

@@ -95,6 +95,12 @@ impl Stream for Socket {
         self.source()?.watch()
     }
 
+    fn number(&mut self, number: usize) {
+        if let Some(source) = &self.source {
+            source.number(number);
+        }
+    }
+
     fn check(&self) -> io::Result<()> {
         SockRef::from(self.source()?)
             .take_error()?

@@ -138,6 +138,15 @@ impl Stream for Stdio {
         Ok(())
     }
 
+    fn number(&mut self, number: usize) {
+        if let Some(input) = &self.input {
+            input.source.number(number);
+        }
+        if let Output::Open(output) = &self.output {
+            output.source.number(number);
+        }
+    }
+
     fn raw(&self) -> Option<Raw<'_>> {
         let sink = match &self.output {
             Output::Open(output) => output.raw(),

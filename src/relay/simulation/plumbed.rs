@@ -140,6 +140,8 @@ impl Stream for Plumbed {
         Ok(())
     }
 
+    fn number(&mut self, _: usize) {}
+
     fn raw(&self) -> Option<Raw<'_>> {
         self.spliced.then(|| Raw {
             source: Some(self.source.as_fd()),

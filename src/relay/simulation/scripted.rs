@@ -239,6 +239,8 @@ impl Stream for Scripted {
         Ok(())
     }
 
+    fn number(&mut self, _: usize) {}
+
     fn backlog(&self) -> io::Result<Backlog> {
         let script = self.0.borrow();
         let owed = match script.backlog {

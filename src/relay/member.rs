@@ -1,0 +1,547 @@
+//! One of the many streams of a hub: its place in what goes to all, and what came from it.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use super::{
+    lines::Lines,
+    pump::{NO_MEMORY_PAUSE, is_short_of_memory},
+    ring::Ring,
+    settling::Settling,
+    watch::Watch,
+};
+use crate::{
+    outcome::{Counters, Delivery, DownEnd, Expired, Limit, Outcome, Stop, UpEnd},
+    stream::{Io, Stream, Want},
+};
+
+/// What goes to all is kept for the slowest up to this size: a client's queue.
+pub(super) const QUEUE: usize = 64 << 10;
+
+/// The most that is read from one client before it is the next one's turn.
+const TURN: usize = 64 << 10;
+
+/// Nobody is read while there is less room than this in front of the output, so that it is given out
+/// in pieces that are worth a system call, and an open line always finds room for its end.
+pub(super) const ROOM: usize = 192 << 10;
+
+/// A client whose queue stays full for so long is dropped: the others have waited for it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a client has to take from its full queue for it not to have stayed full.
+const SIGN_OF_LIFE: u64 = 4 << 10;
+
+/// What all members have in common.
+pub(super) struct Common {
+    /// What goes to all of them.
+    pub(super) log: Ring,
+    /// Nothing more will go to them.
+    pub(super) input_ended: bool,
+    /// That is passed on to them as a FIN.
+    pub(super) fin: bool,
+    /// What came from all of them and is not written yet.
+    pub(super) output: Ring,
+    /// Where lines are taken apart.
+    pub(super) scratch: Vec<u8>,
+    /// After a FIN to it, a client is done with once nothing has come for so long.
+    pub(super) quit_after: Option<Duration>,
+    /// How long acknowledgements may take, from the last one.
+    pub(super) linger: Duration,
+    /// How long nothing may move.
+    pub(super) idle: Option<Duration>,
+}
+
+/// A client.
+pub(super) struct Member<T> {
+    pub(super) who: T,
+    /// It is in the queue of those that have something to do.
+    pub(super) queued: bool,
+    /// It is in the queue of those that wait for room in front of the output.
+    pub(super) waits: bool,
+    /// It is in the queue of those whose bytes are not written yet.
+    pub(super) noted: bool,
+    /// When it was asked to be stepped though nothing wakes it.
+    pub(super) due: Option<Instant>,
+    stream: Box<dyn Stream>,
+    lines: Option<Lines>,
+    up: Up,
+    down: Down,
+    /// Its first place in the log.
+    joined: u64,
+    /// Its next one.
+    place: u64,
+    /// Where the log ends for a client that has ended.
+    until: Option<u64>,
+    /// Where in the output its last byte is.
+    written_at: u64,
+    received: u64,
+    blocked: Want,
+    last: Instant,
+    /// Since when its queue is full, and where it was then.
+    full: Option<(Instant, u64)>,
+    retry: Option<Instant>,
+    watch: Watch,
+    settling: Option<Settling>,
+    /// A limit has ended it.
+    stop: Option<Expired>,
+    /// It failed in a way that neither direction saw.
+    lost: Option<io::Error>,
+    /// We leave although it could still send something (`-q`).
+    quit: bool,
+    /// Both directions ended, and nothing is missing but perhaps acknowledgements.
+    settled: bool,
+    /// Nobody was to wait for the last acknowledgements (`--linger 0`), and some are missing.
+    unconfirmed: bool,
+}
+
+/// The way to a client.
+enum Up {
+    Open,
+    /// All and the end were passed on.
+    Done,
+    Failed(io::Error),
+}
+
+/// The way from a client.
+enum Down {
+    Open,
+    Ended,
+    Broken(io::Error),
+}
+
+/// What a turn came to.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// Nothing before its stream wakes it.
+    Rest,
+    /// There may be more to read.
+    Again,
+    /// It waits for room in front of the output.
+    Room,
+    /// It is over.
+    Over,
+}
+
+impl<T> Member<T> {
+    pub(super) fn new(
+        who: T,
+        stream: Box<dyn Stream>,
+        tag: Option<Vec<u8>>,
+        common: &Common,
+        now: Instant,
+    ) -> Self {
+        Self {
+            who,
+            queued: false,
+            waits: false,
+            noted: false,
+            due: None,
+            stream,
+            lines: tag.map(Lines::new),
+            up: Up::Open,
+            down: Down::Open,
+            joined: common.log.end(),
+            place: common.log.end(),
+            until: None,
+            written_at: common.output.end(),
+            received: 0,
+            blocked: Want::NOTHING,
+            last: now,
+            full: None,
+            retry: None,
+            watch: Watch::new(common.linger),
+            settling: None,
+            stop: None,
+            lost: None,
+            quit: false,
+            settled: false,
+            unconfirmed: false,
+        }
+    }
+
+    /// Its stream was woken.
+    pub(super) fn wake(&mut self) {
+        self.blocked = Want::NOTHING;
+    }
+
+    /// One turn: sends what it can, reads once, and decides what follows.
+    pub(super) fn step(&mut self, common: &mut Common, now: Instant) -> Next {
+        self.retry = self.retry.filter(|at| now < *at);
+        let mut next = Next::Rest;
+        if self.stop.is_none() {
+            self.send(&common.log, now);
+            next = self.take(common, now);
+            if !matches!(self.down, Down::Open) && !self.end_line(common) {
+                next = Next::Room;
+            }
+            self.part(common, now);
+        }
+        let quit = self.quit;
+        if self.is_over(common, now) {
+            return if self.end_line(common) {
+                Next::Over
+            } else {
+                Next::Room
+            };
+        }
+        match self.arm() {
+            Ok(()) if quit != self.quit => Next::Again,
+            Ok(()) => next,
+            Err(e) => {
+                self.lost = Some(e);
+                Next::Again
+            }
+        }
+    }
+
+    /// Whether what goes to all goes to it as well.
+    pub(super) fn hears(&self) -> bool {
+        self.is_up() && self.until.is_none()
+    }
+
+    /// Where the bytes begin that have to be kept for it, if any.
+    pub(super) fn needs(&self) -> Option<u64> {
+        self.is_up().then_some(self.place)
+    }
+
+    /// Whether it could take something of what goes to all.
+    pub(super) fn is_writable(&self) -> bool {
+        self.is_up() && !self.blocked.write
+    }
+
+    /// Where in the output its last byte is, if something follows when that is written.
+    pub(super) fn awaits(&self, output: &Ring) -> Option<u64> {
+        let ended = matches!(self.down, Down::Ended) && !self.has_open_line();
+        (ended && !self.is_written(output)).then_some(self.written_at)
+    }
+
+    /// Bytes moved so far.
+    pub(super) fn counters(&self) -> Counters {
+        Counters {
+            sent: self.place - self.joined,
+            received: self.received,
+        }
+    }
+
+    /// When it has to be stepped though nothing wakes it.
+    pub(super) fn deadline(&self, common: &Common) -> Option<Instant> {
+        let settling = self.settling.as_ref().map(Settling::next);
+        let watching = self.watch.next().filter(|_| settling.is_none());
+        let full = self.full.map(|(since, _)| since + PATIENCE);
+        [
+            settling,
+            watching,
+            full,
+            self.idle_at(common),
+            self.quit_at(common),
+            self.retry,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Resets it.
+    pub(super) fn cut(&mut self) {
+        self.stream.abort();
+    }
+
+    /// Leaves with a FIN, if it has everything that it was to get.
+    pub(super) fn leave(&mut self, log: &Ring) {
+        if self.is_up()
+            && self.place == self.end(log)
+            && let Err(e) = self.stream.finish()
+        {
+            log::debug!("no FIN: {e}");
+        }
+    }
+
+    /// How it ended.
+    pub(super) fn conclude(self, log: &Ring) -> (T, Outcome) {
+        let delivery = match (self.settled && !self.unconfirmed, self.quit) {
+            (true, false) => Delivery::PeerEnded,
+            (true, true) => Delivery::Acknowledged,
+            (false, _) => Delivery::HandedOver,
+        };
+        let outcome = Outcome {
+            up: self.up_end(log),
+            down: match &self.down {
+                Down::Open => DownEnd::Open,
+                Down::Ended => DownEnd::Complete,
+                Down::Broken(e) => DownEnd::Broken(copy(e)),
+            },
+            stop: self.stop.map(Stop::Expired),
+            delivery,
+            // One that was cut has none to ask about.
+            unacknowledged: self.stream.backlog().map_or(0, |backlog| backlog.bytes),
+            counters: self.counters(),
+        };
+        (self.who, outcome)
+    }
+
+    /// Whether something may still be sent to it.
+    fn is_up(&self) -> bool {
+        matches!(self.up, Up::Open) && self.stop.is_none() && self.lost.is_none()
+    }
+
+    /// Where the log ends for it.
+    fn end(&self, log: &Ring) -> u64 {
+        self.until.unwrap_or(log.end())
+    }
+
+    /// Whether anything was to go to it.
+    fn is_owed(&self, log: &Ring) -> bool {
+        self.end(log) > self.joined
+    }
+
+    /// Whether everything that came from it so far is written.
+    fn is_written(&self, output: &Ring) -> bool {
+        output.start() >= self.written_at && !self.has_open_line()
+    }
+
+    fn has_open_line(&self) -> bool {
+        self.lines.as_ref().is_some_and(Lines::is_open)
+    }
+
+    fn send(&mut self, log: &Ring, now: Instant) {
+        while self.is_writable() && self.place < self.end(log) && self.retry.is_none() {
+            let some = log.from(self.place);
+            match self.stream.send(some) {
+                Ok(Io::Moved(0) | Io::Eof) => {
+                    self.up = Up::Failed(io::ErrorKind::WriteZero.into());
+                }
+                Ok(Io::Moved(n)) => {
+                    self.place = (self.place + n as u64).min(log.end());
+                    self.last = now;
+                    self.watch.sent(now, self.place - self.joined);
+                }
+                Ok(Io::Blocked) => self.blocked.write = true,
+                Err(e) if is_short_of_memory(&e) => self.retry = Some(now + NO_MEMORY_PAUSE),
+                Err(e) => self.up = Up::Failed(e),
+            }
+        }
+        let is_full = self.is_up() && log.end() - self.place >= QUEUE as u64;
+        let moved = |from| self.place >= from + SIGN_OF_LIFE;
+        if self.full.is_some_and(|(_, from)| moved(from)) || !self.is_up() {
+            self.full = None;
+        }
+        if is_full && self.full.is_none() {
+            self.full = Some((now, self.place));
+        }
+    }
+
+    /// Reads once. An open line is kept for the next time.
+    fn take(&mut self, common: &mut Common, now: Instant) -> Next {
+        if !matches!(self.down, Down::Open) || self.blocked.read || self.retry.is_some() {
+            return Next::Rest;
+        }
+        if common.output.room() < ROOM {
+            return Next::Room;
+        }
+        let taken = match &mut self.lines {
+            None => common.output.fill(TURN, |buf| self.stream.recv(buf)),
+            Some(lines) => {
+                common.scratch.resize(TURN, 0);
+                let most = lines.most(common.output.room()).min(TURN);
+                let scratch = common.scratch.get_mut(..most).unwrap_or_default();
+                let taken = self.stream.recv(scratch);
+                if let Ok(Io::Moved(n)) = taken {
+                    let bytes = scratch.get(..n).unwrap_or_default();
+                    lines.pass(bytes, &mut common.output);
+                }
+                taken
+            }
+        };
+        match taken {
+            Ok(Io::Moved(n)) => {
+                self.received += n as u64;
+                self.last = now;
+                self.written_at = common.output.end();
+                return Next::Again;
+            }
+            Ok(Io::Blocked) => self.blocked.read = true,
+            Ok(Io::Eof) => self.down_ends(Down::Ended, common, now),
+            Err(e) if is_short_of_memory(&e) => self.retry = Some(now + NO_MEMORY_PAUSE),
+            Err(e) => self.down_ends(Down::Broken(e), common, now),
+        }
+        Next::Rest
+    }
+
+    fn down_ends(&mut self, down: Down, common: &Common, now: Instant) {
+        self.down = down;
+        self.last = now;
+        self.until = Some(common.log.end());
+    }
+
+    /// Passes an open line on, with an end of its own, as soon as there is room for it.
+    fn end_line(&mut self, common: &mut Common) -> bool {
+        match &mut self.lines {
+            Some(lines) if lines.is_open() => {
+                if lines.most(common.output.room()) == 0 {
+                    return false;
+                }
+                lines.end(&mut common.output);
+                self.written_at = common.output.end();
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// Passes our end on, when it is time: at the input's end, or when everything that came from a
+    /// client that has ended is written.
+    fn part(&mut self, common: &Common, now: Instant) {
+        let ended = matches!(self.down, Down::Ended) && self.is_written(&common.output);
+        let due = ended || (common.input_ended && common.fin);
+        if !due || !self.is_writable() || self.place < self.end(&common.log) {
+            return;
+        }
+        match self.stream.finish() {
+            Ok(Io::Blocked) => self.blocked.write = true,
+            Ok(_) => {
+                self.up = Up::Done;
+                self.last = now;
+                self.watch.sent(now, self.sent());
+            }
+            Err(e) => self.up = Up::Failed(e),
+        }
+    }
+
+    /// Bytes sent, the FIN counting as one.
+    fn sent(&self) -> u64 {
+        self.place - self.joined + u64::from(matches!(self.up, Up::Done))
+    }
+
+    fn is_over(&mut self, common: &Common, now: Instant) -> bool {
+        if self.stop.is_some() || self.lost.is_some() {
+            return true;
+        }
+        match (&self.up, &self.down) {
+            (_, Down::Broken(_)) | (Up::Failed(_), Down::Ended) => return true,
+            // The connection is gone: what it holds is read first.
+            (Up::Failed(_), Down::Open) => return self.blocked.read,
+            (Up::Done, Down::Ended) if self.is_written(&common.output) => {
+                return self.settle(common, now);
+            }
+            _ => {}
+        }
+        self.expire(common, now) || self.vanished(now)
+    }
+
+    /// Whether nothing is missing any more, or never will be there.
+    fn settle(&mut self, common: &Common, now: Instant) -> bool {
+        let backlog = self.stream.check().and_then(|()| self.stream.backlog());
+        let bytes = match backlog {
+            Ok(backlog) => backlog.bytes,
+            // A sender that has been gone for long answers our FIN with a reset. It misses nothing.
+            Err(_) if !self.is_owed(&common.log) => 0,
+            Err(e) => {
+                self.lost = Some(e);
+                return true;
+            }
+        };
+        if bytes == 0 || common.linger.is_zero() {
+            self.settled = true;
+            self.unconfirmed = bytes > 0;
+            return true;
+        }
+        let settling = self
+            .settling
+            .get_or_insert_with(|| Settling::new(bytes, now));
+        let overdue = settling.is_overdue(bytes, common.linger, now);
+        if overdue {
+            self.lost = Some(io::ErrorKind::TimedOut.into());
+        }
+        overdue
+    }
+
+    fn expire(&mut self, common: &Common, now: Instant) -> bool {
+        let expired = |at: Option<Instant>| at.is_some_and(|at| now >= at);
+        if expired(self.full.map(|(since, _)| since + PATIENCE)) {
+            if common.log.end() - self.place >= QUEUE as u64 {
+                return self.end_by(Limit::Queue, PATIENCE);
+            }
+            // Nobody waits for it at the moment.
+            self.full = None;
+        }
+        if let Some(length) = common.idle.filter(|_| expired(self.idle_at(common))) {
+            return self.end_by(Limit::Idle, length);
+        }
+        if expired(self.quit_at(common)) {
+            self.quit = true;
+            self.down_ends(Down::Ended, common, now);
+        }
+        false
+    }
+
+    /// A limit has run out: it must not look like an end.
+    fn end_by(&mut self, limit: Limit, length: Duration) -> bool {
+        self.stop = Some(Expired { limit, length });
+        self.stream.abort();
+        true
+    }
+
+    fn vanished(&mut self, now: Instant) -> bool {
+        if self.watch.next().is_none_or(|at| now < at) {
+            return false;
+        }
+        let sent = self.sent();
+        match self.stream.backlog() {
+            Ok(backlog) if !self.watch.has_vanished(now, backlog, sent) => return false,
+            Ok(_) => self.lost = Some(io::ErrorKind::TimedOut.into()),
+            Err(e) => self.lost = Some(e),
+        }
+        true
+    }
+
+    /// A client that waits for us is not idle.
+    fn idle_at(&self, common: &Common) -> Option<Instant> {
+        let waits = match self.down {
+            Down::Open => !self.blocked.read,
+            Down::Ended | Down::Broken(_) => !self.is_written(&common.output),
+        };
+        if self.settling.is_some() || waits {
+            return None;
+        }
+        self.last.checked_add(common.idle?)
+    }
+
+    fn quit_at(&self, common: &Common) -> Option<Instant> {
+        let waits = matches!((&self.up, &self.down), (Up::Done, Down::Open));
+        self.last
+            .checked_add(common.quit_after?)
+            .filter(|_| waits && self.blocked.read)
+    }
+
+    fn arm(&mut self) -> io::Result<()> {
+        let retries = self.retry.is_some();
+        self.stream.arm(Want {
+            read: matches!(self.down, Down::Open) && self.blocked.read && !retries,
+            write: self.is_up() && self.blocked.write && !retries,
+        })
+    }
+
+    fn up_end(&self, log: &Ring) -> UpEnd {
+        let owed = self.is_owed(log);
+        match (&self.up, &self.down, &self.lost) {
+            _ if self.stop.is_some_and(|stop| stop.limit == Limit::Queue) => {
+                UpEnd::NotDelivered(io::ErrorKind::TimedOut.into())
+            }
+            (Up::Failed(e), _, _) if owed => UpEnd::NotDelivered(copy(e)),
+            (_, _, Some(e)) => UpEnd::NotDelivered(copy(e)),
+            // Whoever resets has not read all, as far as we can know.
+            (_, Down::Broken(e), _) if owed => UpEnd::NotDelivered(copy(e)),
+            (Up::Done, _, _) => UpEnd::Delivered,
+            (Up::Open, _, _) if self.place < self.end(log) => UpEnd::Cut,
+            // A client that is gone before our FIN misses nothing that was never there.
+            (Up::Open | Up::Failed(_), _, _) => UpEnd::Open,
+        }
+    }
+}
+
+fn copy(e: &io::Error) -> io::Error {
+    e.raw_os_error()
+        .map_or_else(|| e.kind().into(), io::Error::from_raw_os_error)
+}
