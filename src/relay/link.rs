@@ -78,6 +78,8 @@ pub(crate) struct Link {
     /// We leave although the peer could still send something (`-q`, `--send-only`).
     quit: bool,
     settling: Option<Settling>,
+    /// Nobody was to wait for the last acknowledgements (`--linger 0`), and some are missing.
+    unconfirmed: bool,
     tail: Option<Tail>,
     /// The connection failed in a way that no pump saw.
     lost: Option<io::Error>,
@@ -130,6 +132,7 @@ impl Link {
             leaving: false,
             quit: false,
             settling: None,
+            unconfirmed: false,
             tail: None,
             lost: None,
         }
@@ -269,7 +272,8 @@ impl Link {
             Err(_) if self.up.taken() == 0 => return Judgement::Over,
             Err(e) => return self.lose(e),
         };
-        if backlog.bytes == 0 {
+        if backlog.bytes == 0 || self.rules.linger.is_zero() {
+            self.unconfirmed = backlog.bytes > 0;
             if self.leaving {
                 self.far.abort();
             }
@@ -307,11 +311,12 @@ impl Link {
         }
         if let Some(tail) = &mut self.tail {
             let bytes = self.far.backlog()?.bytes;
-            if bytes > 0 && bytes < tail.bytes {
+            let waits = bytes > 0 && !self.rules.linger.is_zero();
+            if waits && bytes < tail.bytes {
                 *tail = Tail { bytes, at: now };
                 return Ok(None);
             }
-            if bytes > 0 {
+            if waits {
                 return Ok(Some(self.lose(io::ErrorKind::TimedOut.into())));
             }
         }
@@ -427,7 +432,8 @@ impl Link {
     }
 
     fn conclude(&mut self, stop: Option<Stop>) -> Outcome {
-        let settled = self.up.is_clean() && self.down.is_clean() && self.lost.is_none();
+        let ended = self.up.is_clean() && self.down.is_clean();
+        let settled = ended && self.lost.is_none() && !self.unconfirmed;
         let delivery = match (settled && stop.is_none(), self.quit) {
             (true, false) => Delivery::PeerEnded,
             (true, true) => Delivery::Acknowledged,

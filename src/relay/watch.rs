@@ -28,7 +28,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// A peer may owe an answer for `limit`.
+    /// A peer may owe an answer for `limit`; for ever, if that is zero.
     pub(super) fn new(limit: Duration) -> Self {
         Self {
             limit,
@@ -40,6 +40,9 @@ impl Watch {
 
     /// Something was sent, up to byte `sent`.
     pub(super) fn sent(&mut self, now: Instant, sent: u64) {
+        if self.limit.is_zero() {
+            return;
+        }
         // The last mark moves along until it is far enough from the one before.
         let before = self.marks.iter().nth_back(1).map(|(at, _)| *at);
         let near = |at| now.saturating_duration_since(at) < self.limit / MARKS;
