@@ -30,4 +30,18 @@ pub(super) struct Listening {
         require_equals = true
     )]
     pub(super) print_port: Option<Option<PortTo>>,
+
+    /// Permissions of the Unix socket's file [default: 600]
+    ///
+    /// An octal number from 0 to 777. Who connects needs the permission to write. Only with -l and
+    /// -U; abstract names have no permissions.
+    #[arg(
+        long = "unix-mode",
+        value_name = "OCTAL",
+        value_parser = values::mode(),
+        value_hint = ValueHint::Other,
+        allow_hyphen_values = true,
+        hide_short_help = true
+    )]
+    pub(super) unix_mode: Option<u32>,
 }

@@ -124,7 +124,8 @@ fn is_for_us(pid: Option<&OsStr>, fds: Option<&OsStr>, own: u32) -> bool {
 #[command(
     name = "oxnc",
     version,
-    override_usage = "oxnc [OPTIONS] HOST PORT\n       oxnc -l [OPTIONS] [ADDRESS] PORT",
+    override_usage = "oxnc [OPTIONS] HOST PORT\n       oxnc -l [OPTIONS] [ADDRESS] PORT\n       \
+                      oxnc [-l] [OPTIONS] -U PATH",
     args_override_self = true,
     disable_help_flag = true,
     disable_version_flag = true,

@@ -4,6 +4,10 @@ mod deadline;
 mod reactor;
 mod signals;
 
+use std::{io, os::fd::AsFd};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 pub(crate) use deadline::Deadline;
 pub(crate) use reactor::{Reactor, Source, Wake};
 
@@ -22,4 +26,13 @@ impl Want {
         read: false,
         write: false,
     };
+}
+
+/// What a descriptor is ready for at this moment, of what is asked about; errors and hang-ups are
+/// always told. Does not wait.
+pub(crate) fn ready(fd: impl AsFd, flags: PollFlags) -> io::Result<PollFlags> {
+    let mut fds = [PollFd::new(&fd, flags)];
+    poll(&mut fds, Some(&Timespec::default()))?;
+    let [fd] = &fds;
+    Ok(fd.revents())
 }

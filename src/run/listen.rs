@@ -5,14 +5,15 @@ use std::time::Instant;
 use super::{
     Stage,
     session::{self, Role},
+    unix,
 };
 use crate::{
     event::Deadline,
-    net::{self, Listener, Query},
+    net::{self, Address, Listener, Query},
     outcome::{Limit, Status},
     plan::{Listen, ListenOn, Plan},
     report::{Peer, PortSink, escape, place},
-    stream::Socket,
+    stream::{Socket, Stream, UnixSocket},
 };
 
 /// Takes one client and joins it to standard input and output.
@@ -29,15 +30,15 @@ pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
         Ok(listener) => listener,
         Err(error) => return give_up(stage, &error, &target),
     };
-    let places: Vec<String> = listener.addresses().iter().map(|a| place(*a)).collect();
+    let places: Vec<String> = listener.addresses().iter().map(place).collect();
     for place in &places {
         stage.report.event(|| format!("listening on {place}"));
     }
-    if let (Some(sink), Some(address)) = (port_to, listener.addresses().first())
-        && let Err(text) = sink.write(address.port())
+    if let Some(sink) = port_to
+        && let Err((status, text)) = print_port(sink, &listener)
     {
         stage.report.failure(&text);
-        return Status::Local;
+        return status;
     }
     let limit = Deadline::after(Instant::now(), plan.limits.accept, Limit::Accept);
     let deadline = limit.or(stage.total);
@@ -49,14 +50,27 @@ pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
         name: None,
         address: client.peer,
     };
-    stage.report.event(|| format!("connection from {peer}"));
-    let far = Socket::new(&stage.reactor, client.socket);
+    let far = match &peer.address {
+        Address::Inet(_) => {
+            stage.report.event(|| format!("connection from {peer}"));
+            Socket::new(&stage.reactor, client.socket).map(|far| Box::new(far) as Box<dyn Stream>)
+        }
+        Address::Unix(_) => {
+            stage.report.event(|| format!("connection on {peer}"));
+            unix::tell_who(stage, &client.socket);
+            let far = UnixSocket::new(&stage.reactor, client.socket);
+            far.map(|far| Box::new(far) as Box<dyn Stream>)
+        }
+    };
     session::run(stage, far, &peer, plan, Role::Called)
 }
 
 fn open(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Result<Listener, net::Error> {
     let (host, port) = match &listen.on {
         ListenOn::Inherited => return net::inherited(&stage.reactor),
+        ListenOn::Unix { address, mode } => {
+            return net::listen_unix(&stage.reactor, address, *mode);
+        }
         ListenOn::Address { host, port } => (host.as_ref(), port),
     };
     let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
@@ -70,6 +84,14 @@ fn open(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Result<Listener, net
     net::listen(&stage.reactor, &addresses)
 }
 
+fn print_port(sink: PortSink, listener: &Listener) -> Result<(), (Status, String)> {
+    let Some(port) = listener.addresses().iter().find_map(Address::port) else {
+        let text = "--print-port: the inherited socket has no port".into();
+        return Err((Status::Usage, text));
+    };
+    sink.write(port).map_err(|text| (Status::Local, text))
+}
+
 fn give_up(stage: &Stage, error: &net::Error, target: &str) -> Status {
     stage.report.not_started(error, target);
     error.setback().status()
@@ -78,6 +100,7 @@ fn give_up(stage: &Stage, error: &net::Error, target: &str) -> Status {
 fn target(listen: &Listen) -> String {
     match &listen.on {
         ListenOn::Inherited => "the inherited sockets".into(),
+        ListenOn::Unix { address, .. } => place(Address::Unix(address.clone())),
         ListenOn::Address { host: None, port } => format!("port {port}"),
         ListenOn::Address {
             host: Some(host),
