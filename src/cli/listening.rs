@@ -11,8 +11,8 @@ pub(super) struct Listening {
     /// Wait for one client instead of connecting
     ///
     /// The listening sockets are closed as soon as the client is there. Without -4 or -6 both
-    /// families are served, and if ADDRESS is a name, each of its addresses. When no port is named
-    /// and a supervisor has passed in sockets (LISTEN_FDS), these are used.
+    /// families are served, and if ADDRESS is a name, each of its addresses. When no port or
+    /// path is named and a supervisor has passed in sockets (LISTEN_FDS), these are used.
     #[arg(short = 'l', long = "listen")]
     pub(super) listen: bool,
 

@@ -19,11 +19,9 @@ pub(super) struct Names {
 
     /// Connect to, or listen on, a Unix socket
     ///
-    /// The one word that is needed is the socket's PATH, or @NAME for a name without a file (Linux's
-    /// abstract names; a file's path that begins with '@' is written ./@NAME). With -l, PATH may
-    /// also be given with -s. A socket that is there already and that nobody listens on is replaced;
-    /// everything else that is there is left alone. The file is removed as soon as the client is
-    /// there, and whenever the run ends before. Also spelled --unixsock.
+    /// The one word that is needed is the PATH of the socket's file, or @NAME for an abstract name,
+    /// which has no file; write ./@NAME for a file of that name. With -l, PATH may also be given
+    /// with -s. Also spelled --unixsock.
     #[arg(short = 'U', long = "unix", alias = "unixsock")]
     pub(super) unix: bool,
 

@@ -206,3 +206,145 @@ fn mark_cut(socket: BorrowedFd<'_>) {
         log::debug!("the cut is not marked: {e}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        os::unix::net::UnixStream,
+    };
+
+    use super::*;
+
+    fn pair(reactor: &Reactor) -> (UnixSocket, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let ours = UnixSocket::new(reactor, ours.into()).unwrap();
+        (ours, theirs)
+    }
+
+    /// Takes everything, and says how it ended.
+    fn drained(socket: &mut UnixSocket) -> (Vec<u8>, io::Result<Io>) {
+        let mut taken = Vec::new();
+        let mut buf = [0; 64];
+        loop {
+            match socket.recv(&mut buf) {
+                Ok(Io::Moved(n)) => taken.extend_from_slice(&buf[..n]),
+                end => return (taken, end),
+            }
+        }
+    }
+
+    #[test]
+    fn a_cut_is_no_end() {
+        let reactor = Reactor::new().unwrap();
+        for cut in [false, true] {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            ours.set_nonblocking(true).unwrap();
+            theirs.set_nonblocking(true).unwrap();
+            let mut ours = UnixSocket::new(&reactor, ours.into()).unwrap();
+            let mut theirs = UnixSocket::new(&reactor, theirs.into()).unwrap();
+            theirs.send(b"some of it").unwrap();
+            if cut {
+                theirs.abort();
+            } else {
+                theirs.finish().unwrap();
+            }
+            let (taken, end) = drained(&mut ours);
+            assert_eq!(taken, b"some of it");
+            match end {
+                Ok(end) => assert!(!cut && end == Io::Eof, "{end:?}"),
+                Err(e) => assert!(cut && e.kind() == io::ErrorKind::ConnectionReset, "{e}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_mark_that_is_not_the_end_is_passed_over() {
+        let reactor = Reactor::new().unwrap();
+        let (mut ours, mut theirs) = pair(&reactor);
+        let mark = |socket: &UnixStream| rustix::net::send(socket, b"!", SendFlags::OOB).unwrap();
+        theirs.write_all(b"one").unwrap();
+        mark(&theirs);
+        // Taken with nothing after it, and then something comes after all.
+        assert!(matches!(drained(&mut ours), (taken, Ok(Io::Blocked)) if taken == b"one"));
+        theirs.write_all(b"two").unwrap();
+        assert!(matches!(drained(&mut ours), (taken, Ok(Io::Blocked)) if taken == b"two"));
+        mark(&theirs);
+        theirs.write_all(b"three").unwrap();
+        drop(theirs);
+        assert!(matches!(drained(&mut ours), (taken, Ok(Io::Eof)) if taken == b"three"));
+    }
+
+    #[test]
+    fn the_door_is_shut_where_a_mark_could_be_missed() {
+        let reactor = Reactor::new().unwrap();
+        let (mut ours, mut theirs) = pair(&reactor);
+        let open = |socket: &UnixSocket| socket.raw().is_some_and(|raw| raw.source.is_some());
+        assert!(!open(&ours), "the mark may come before the call");
+        theirs.write_all(b"one").unwrap();
+        assert!(open(&ours));
+        rustix::net::send(&theirs, b"!", SendFlags::OOB).unwrap();
+        assert!(open(&ours), "the kernel stops before the mark");
+        assert_eq!(ours.recv(&mut [0; 64]).unwrap(), Io::Moved(3));
+        assert!(!open(&ours));
+        drop(theirs);
+        assert!(ours.recv(&mut [0; 64]).is_err());
+    }
+
+    #[test]
+    fn a_full_queue_has_room_for_the_mark() {
+        let reactor = Reactor::new().unwrap();
+        let (mut ours, mut theirs) = pair(&reactor);
+        let mut sent = 0;
+        while let Io::Moved(n) = ours.send(&[7; 1024]).unwrap() {
+            sent += n;
+        }
+        ours.abort();
+        let mut came = vec![0; sent];
+        theirs.read_exact(&mut came).unwrap();
+        let mut mark = [0];
+        rustix::net::recv(&theirs, &mut mark, RecvFlags::OOB).unwrap();
+        assert_eq!(mark, *b"!");
+    }
+
+    #[test]
+    fn a_peer_that_closed_counts_as_gone_after_the_grace_and_until_then_nothing_spins() {
+        let mut reactor = Reactor::new().unwrap();
+        let (mut ours, theirs) = pair(&reactor);
+        ours.grace = Duration::from_millis(300);
+        drop(theirs);
+        let began = Instant::now();
+        let mut looks = 0;
+        while ours.check().is_ok() {
+            ours.watch().unwrap();
+            reactor.wait(Some(began + Duration::from_secs(5))).unwrap();
+            looks += 1;
+        }
+        let took = began.elapsed();
+        assert!(
+            took >= ours.grace && took < Duration::from_secs(2),
+            "{took:?}"
+        );
+        assert!(looks <= 2, "looked {looks} times");
+        // Where our end was passed on in time, nothing was lost.
+        let (mut ours, theirs) = pair(&reactor);
+        ours.grace = Duration::ZERO;
+        drop(theirs);
+        ours.watch().unwrap();
+        ours.finish().unwrap();
+        ours.check().unwrap();
+    }
+
+    #[test]
+    fn a_peer_that_closed_without_reading_is_found_at_once() {
+        let reactor = Reactor::new().unwrap();
+        let (mut ours, theirs) = pair(&reactor);
+        ours.send(b"unread").unwrap();
+        drop(theirs);
+        assert_eq!(
+            ours.check().unwrap_err().kind(),
+            io::ErrorKind::ConnectionReset
+        );
+    }
+}

@@ -88,6 +88,11 @@ impl Server {
         readable(&self.listener, time)
     }
 
+    /// The same socket once more.
+    pub fn clone_socket(&self) -> Socket {
+        self.listener.try_clone().expect("dup")
+    }
+
     /// The socket itself.
     pub fn into_fd(self) -> OwnedFd {
         self.listener.into()
