@@ -331,6 +331,8 @@ fn a_dead_host_is_found_while_draining() {
         run.stdout().wait_for_end();
         (run, peer)
     });
+    // Nothing arrives any more, not even the dead host's last FIN once more.
+    near.drop_input("meta l4proto tcp drop");
     far.drop_input("meta l4proto tcp drop");
     let [(silent, _one), (spoke, _two)] = runs;
     silent.wait_within(ms(32_000)).succeeds();

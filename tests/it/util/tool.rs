@@ -494,6 +494,15 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let ended = self.ends_within(Duration::ZERO);
+            let state = if ended {
+                "had ended"
+            } else {
+                "was still running"
+            };
+            eprintln!("{} {state}: {}", self.line, self.errors());
+        }
         // Both do nothing once the child has been waited for.
         let _ = self.child.kill();
         let _ = self.child.wait();
