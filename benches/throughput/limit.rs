@@ -5,14 +5,13 @@
 //! |---|---|
 //! | file → socket | sendfile(2) |
 //! | pipe → socket, socket → pipe | the pipe raised to 1 MiB, splice(2) |
-//! | socket → /dev/null | splice(2) into a pipe of 1 MiB, and from there to /dev/null |
-//! | socket → file | recv(2) and write(2), 1 MiB at once |
+//! | socket → file, socket → /dev/null | splice(2) into a pipe of 1 MiB, and out of it |
 //!
 //! Descriptors are blocking, so there is no call but these. An end is passed on, and nothing is
 //! checked: whether everything has arrived, and who is at the other end.
 
 use std::{
-    io::{self, Write},
+    io,
     net::{Shutdown, TcpListener, TcpStream},
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
@@ -54,13 +53,11 @@ pub(crate) fn receive(at: &str) -> Result<()> {
         Ok(port) => TcpListener::bind(("127.0.0.1", port))?.accept()?.0.into(),
         Err(_) => UnixListener::bind(at)?.accept()?.0.into(),
     };
-    let count = match kind(output)? {
-        FileType::Fifo => {
-            fcntl_setpipe_size(output, CHUNK)?;
-            splice_all(socket.as_fd(), output, CHUNK)?
-        }
-        FileType::CharacterDevice => through_a_pipe(socket.as_fd(), output)?,
-        _ => copy(socket.as_fd(), output)?,
+    let count = if kind(output)? == FileType::Fifo {
+        fcntl_setpipe_size(output, CHUNK)?;
+        splice_all(socket.as_fd(), output)?
+    } else {
+        through_a_pipe(socket.as_fd(), output)?
     };
     eprintln!("received {count} bytes");
     Ok(())
@@ -69,17 +66,17 @@ pub(crate) fn receive(at: &str) -> Result<()> {
 fn upload(input: BorrowedFd<'_>, socket: BorrowedFd<'_>) -> Result<()> {
     if kind(input)? == FileType::Fifo {
         fcntl_setpipe_size(input, CHUNK)?;
-        splice_all(input, socket, CHUNK)?;
+        splice_all(input, socket)?;
         return Ok(());
     }
     while sendfile(socket, input, None, 1 << 30)? > 0 {}
     Ok(())
 }
 
-fn splice_all(from: BorrowedFd<'_>, to: BorrowedFd<'_>, chunk: usize) -> Result<u64> {
+fn splice_all(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<u64> {
     let mut count = 0;
     loop {
-        match splice(from, None, to, None, chunk, SpliceFlags::MOVE)? {
+        match splice(from, None, to, None, CHUNK, SpliceFlags::MOVE)? {
             0 => return Ok(count),
             n => count += n as u64,
         }
@@ -100,20 +97,6 @@ fn through_a_pipe(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<u64> {
         while left > 0 {
             left -= splice(&read, None, to, None, left, SpliceFlags::MOVE)?;
         }
-    }
-}
-
-fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<u64> {
-    let mut to = std::fs::File::from(to.try_clone_to_owned()?);
-    let mut chunk = vec![0; CHUNK];
-    let mut count = 0;
-    loop {
-        let len = rustix::io::read(from, &mut chunk)?;
-        let Some(some) = chunk.get(..len).filter(|some| !some.is_empty()) else {
-            return Ok(count);
-        };
-        to.write_all(some)?;
-        count += len as u64;
     }
 }
 

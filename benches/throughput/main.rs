@@ -66,7 +66,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match words[..] {
-        ["produce", bytes] => data::produce(bytes),
+        ["produce"] => data::produce(),
         ["consume"] => data::consume(false),
         ["consume", "digest"] => data::consume(true),
         ["limit", "send", to] => limit::send(to),
@@ -127,6 +127,7 @@ fn measure(bench: &Bench, tools: &[Tool], case: Case, rounds: usize) -> Result<V
     let mut results: Vec<Result<Vec<Sample>>> = tools.iter().map(|_| Ok(Vec::new())).collect();
     for round in 0..=rounds {
         let warm_up = round == 0;
+        eprint!("  round {round}:");
         // Whoever follows whom changes from round to round.
         for turn in 0..tools.len() {
             let at = (turn + round) % tools.len();
@@ -135,11 +136,16 @@ fn measure(bench: &Bench, tools: &[Tool], case: Case, rounds: usize) -> Result<V
             };
             let Ok(samples) = result else { continue };
             match bench.transfer(tool, case, warm_up) {
-                Ok(_) if warm_up => {}
-                Ok(sample) => samples.push(sample),
+                Ok(sample) => {
+                    eprint!(" {} {:.2} s,", tool.name, sample.time.as_secs_f64());
+                    if !warm_up {
+                        samples.push(sample);
+                    }
+                }
                 Err(e) => *result = Err(e),
             }
         }
+        eprintln!();
     }
     let rows = tools.iter().zip(results).map(|(tool, result)| Row {
         case,

@@ -10,6 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::{
+    fs::{FallocateFlags, fallocate},
+    io::Errno,
+};
 use tempfile::TempDir;
 
 use crate::{
@@ -133,15 +137,14 @@ impl Bench {
     }
 
     fn source(&self, input: Input) -> Result<(Stdio, Option<Process>)> {
+        // Opened anew, for a position of its own.
+        let file = File::open(format!("/proc/self/fd/{}", self.input.as_raw_fd()))?;
         if input == Input::File {
-            // Opened anew, for a position of its own.
-            let path = format!("/proc/self/fd/{}", self.input.as_raw_fd());
-            return Ok((File::open(path)?.into(), None));
+            return Ok((file.into(), None));
         }
         let (read, write): (PipeReader, PipeWriter) = io::pipe()?;
         let mut command = Command::new(&self.program);
-        command.args(["produce", &self.bytes.to_string()]);
-        command.stdin(Stdio::null()).stdout(write);
+        command.arg("produce").stdin(file).stdout(write);
         Ok((read.into(), Some(Process::start("producer", command)?)))
     }
 
@@ -193,6 +196,7 @@ impl Sink {
                 sink.stdout = OpenOptions::new().write(true).open("/dev/null")?.into();
             }
             Output::File => {
+                provide(bench)?;
                 let file = tempfile::tempfile_in(&bench.dir)?;
                 sink.stdout = file.try_clone()?.into();
                 sink.file = Some(file);
@@ -212,6 +216,17 @@ impl Sink {
             }
         }
         Ok(sink)
+    }
+}
+
+/// Takes as much memory as a file needs and gives it back: a host that has claimed the free memory
+/// of its guest needs a second per GiB to return it, which would be measured now and then.
+fn provide(bench: &Bench) -> Result<()> {
+    let file = tempfile::tempfile_in(&bench.dir)?;
+    match fallocate(&file, FallocateFlags::empty(), 0, bench.bytes) {
+        // Not every file system can.
+        Err(Errno::OPNOTSUPP) => Ok(()),
+        other => Ok(other?),
     }
 }
 
