@@ -2,13 +2,17 @@
 
 use std::{net::SocketAddr, time::Instant};
 
-use super::{Stage, session};
+use super::{
+    Stage,
+    session::{self, Role},
+};
 use crate::{
     event::Deadline,
     net::{self, Connection, Dial, Query},
     outcome::{Limit, Status},
     plan::{Connect, Plan, Port, Source},
-    report::{Peer, place},
+    report::{Peer, escape, place, why},
+    stream::Socket,
 };
 
 /// Connects to a peer and joins it to standard input and output.
@@ -17,11 +21,7 @@ pub(super) fn run(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Status {
     let connection = match reach(stage, connect, plan) {
         Ok(connection) => connection,
         Err(error) => {
-            let target = format!(
-                "{} port {}",
-                crate::report::escape(&host),
-                connect.target.port
-            );
+            let target = format!("{} port {}", escape(&host), connect.target.port);
             stage.report.not_started(&error, &target);
             return error.setback().status();
         }
@@ -31,7 +31,9 @@ pub(super) fn run(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Status {
         address: connection.peer,
     };
     tell(stage, &connection, &peer);
-    session::run(stage, connection.socket, &peer, plan, session::Role::Caller)
+    let far = Socket::new(&stage.reactor, connection.socket);
+    let far = far.map(|far| far.with_reset(connection.reset));
+    session::run(stage, far, &peer, plan, Role::Caller)
 }
 
 /// Everything up to the connected socket, under one deadline.
@@ -48,7 +50,7 @@ fn reach(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Result<Connection
     let addresses = net::resolve(&mut stage.reactor, &query, deadline)?;
     stage
         .report
-        .fact(|| format!("{} is {}", target.host, all(&addresses)));
+        .fact(|| format!("{} is {}", escape(target.host.as_str()), all(&addresses)));
     let sources = match &connect.source {
         Some(source) => local(stage, source, connect, deadline)?,
         None => Vec::new(),
@@ -82,7 +84,7 @@ fn local(
 
 fn tell(stage: &Stage, connection: &Connection, peer: &Peer) {
     for attempt in &connection.failed {
-        let why = crate::report::reason(&attempt.error);
+        let why = why(attempt);
         stage
             .report
             .event(|| format!("no connection to {}: {why}", place(attempt.address)));
