@@ -38,7 +38,7 @@ impl Door {
             return Ok(None);
         }
         self.again = None;
-        match listener.accept() {
+        match listener.accept_next() {
             Ok(Some(client)) => {
                 self.pause = SHORTEST_PAUSE;
                 self.left = self.left.map(|left| left.saturating_sub(1));

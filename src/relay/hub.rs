@@ -12,8 +12,9 @@ use std::{
 };
 
 use super::{
+    carrier::is_passing,
     member::{Common, Member, Next, QUEUE, ROOM},
-    pump::{ATTEMPT, Budget, NO_MEMORY_PAUSE, is_short_of_memory},
+    pump::{ATTEMPT, Budget, NO_MEMORY_PAUSE},
     ring::Ring,
 };
 use crate::{
@@ -198,10 +199,11 @@ impl<T> Hub<T> {
         }
     }
 
-    /// A person is leaving: a FIN for everybody who has got everything.
-    pub(crate) fn leave(&mut self) {
+    /// Resets all members but those who have got everything and our end. A person who leaves ends by
+    /// that, and members who have got everything get a FIN.
+    pub(crate) fn stop(&mut self, person: bool) {
         for member in self.members.iter_mut().flatten() {
-            member.leave(&self.common.log);
+            member.stop(&self.common.log, person);
         }
     }
 
@@ -236,7 +238,7 @@ impl<T> Hub<T> {
                 return Ok(false);
             }
             Ok(Io::Eof) => self.common.input_ended = true,
-            Err(e) if is_short_of_memory(&e) => {
+            Err(e) if is_passing(&e) => {
                 self.retry = Some(now + NO_MEMORY_PAUSE);
                 return Ok(false);
             }
@@ -370,7 +372,7 @@ impl<T> Hub<T> {
                     self.common.output.forget(place + n as u64);
                 }
                 Ok(Io::Blocked) => self.blocked.write = true,
-                Err(e) if is_short_of_memory(&e) => self.retry = Some(now + NO_MEMORY_PAUSE),
+                Err(e) if is_passing(&e) => self.retry = Some(now + NO_MEMORY_PAUSE),
                 Err(e) => return Err(Failure::Output(e)),
             }
         }

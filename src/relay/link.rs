@@ -12,6 +12,7 @@ use std::{
 use super::{
     pipes::Pipes,
     pump::{Budget, End, Pump},
+    settling::{Debt, Settling},
     watch::Watch,
 };
 use crate::{
@@ -22,10 +23,6 @@ use crate::{
 
 /// One turn's bytes, after which signals and timers are looked at: some 20 ms at 1 GB/s.
 const TURN: usize = 16 << 20;
-
-/// The first pause before the acknowledgements are looked at again; it doubles up to the longest.
-const FIRST_LOOK: Duration = Duration::from_millis(1);
-const LONGEST_LOOK: Duration = Duration::from_millis(100);
 
 /// The rules of the end of data for one link.
 #[derive(Clone, Debug)]
@@ -80,23 +77,10 @@ pub(crate) struct Link {
     settling: Option<Settling>,
     /// Nobody was to wait for the last acknowledgements (`--linger 0`), and some are missing.
     unconfirmed: bool,
-    tail: Option<Tail>,
+    /// `--send-only`, all sent: the peer's end is waited for, or the acknowledgements at least.
+    tail: Option<Debt>,
     /// The connection failed in a way that no pump saw.
     lost: Option<io::Error>,
-}
-
-/// Waiting for the last acknowledgements.
-struct Settling {
-    bytes: usize,
-    progress: Instant,
-    pause: Duration,
-    next: Instant,
-}
-
-/// `--send-only`, all sent: waiting for the peer's end, or for the acknowledgements at least.
-struct Tail {
-    bytes: usize,
-    at: Instant,
 }
 
 enum Judgement {
@@ -285,21 +269,12 @@ impl Link {
             }
             return Judgement::Over;
         }
-        let settling = self.settling.get_or_insert(Settling {
-            bytes: backlog.bytes,
-            progress: now,
-            pause: FIRST_LOOK,
-            next: now + FIRST_LOOK,
-        });
-        if backlog.bytes < settling.bytes {
-            (settling.bytes, settling.progress) = (backlog.bytes, now);
-        }
-        if now.saturating_duration_since(settling.progress) >= self.rules.linger {
+        let bytes = backlog.bytes;
+        let settling = self
+            .settling
+            .get_or_insert_with(|| Settling::new(bytes, now));
+        if settling.is_overdue(bytes, now, self.rules.linger) {
             return self.lose(io::ErrorKind::TimedOut.into());
-        }
-        if now >= settling.next {
-            settling.pause = (settling.pause * 2).min(LONGEST_LOOK);
-            settling.next = now + settling.pause;
         }
         Judgement::Wait
     }
@@ -307,23 +282,19 @@ impl Link {
     /// Whether we leave although the peer has not ended: `-q`, and the last wait of `--send-only`.
     fn quit(&mut self, now: Instant) -> io::Result<Option<Judgement>> {
         if self.rules.send_only && self.waits_for_peer() && self.tail.is_none() {
-            self.tail = Some(Tail {
+            self.tail = Some(Debt {
                 bytes: self.far.backlog()?.bytes,
-                at: self.up.last(),
+                since: self.up.last(),
             });
         }
         if self.quit_at().is_none_or(|at| now < at) {
             return Ok(None);
         }
-        if let Some(tail) = &mut self.tail {
+        if let Some(debt) = &mut self.tail {
             let bytes = self.far.backlog()?.bytes;
-            let waits = bytes > 0 && !self.rules.linger.is_zero();
-            if waits && bytes < tail.bytes {
-                *tail = Tail { bytes, at: now };
-                return Ok(None);
-            }
-            if waits {
-                return Ok(Some(self.lose(io::ErrorKind::TimedOut.into())));
+            if bytes > 0 && !self.rules.linger.is_zero() {
+                let overdue = debt.is_overdue(bytes, now, self.rules.linger);
+                return Ok(overdue.then(|| self.lose(io::ErrorKind::TimedOut.into())));
             }
         }
         self.quit = true;
@@ -339,7 +310,7 @@ impl Link {
     fn quit_at(&self) -> Option<Instant> {
         match &self.tail {
             _ if !self.waits_for_peer() => None,
-            Some(tail) => tail.at.checked_add(self.rules.linger),
+            Some(debt) => debt.since.checked_add(self.rules.linger),
             None => self.last_move().checked_add(self.rules.quit_after?),
         }
     }
@@ -392,7 +363,7 @@ impl Link {
 
     /// When something has to be looked at though no stream wakes the loop.
     fn deadline(&self) -> Option<Instant> {
-        let settling = self.settling.as_ref().map(|s| s.next);
+        let settling = self.settling.as_ref().map(Settling::next);
         let watching = if settling.is_none() {
             self.watch.next()
         } else {

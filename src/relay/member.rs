@@ -6,10 +6,7 @@ use std::{
 };
 
 use super::{
-    lines::Lines,
-    pump::{NO_MEMORY_PAUSE, is_short_of_memory},
-    ring::Ring,
-    settling::Settling,
+    carrier::is_passing, lines::Lines, pump::NO_MEMORY_PAUSE, ring::Ring, settling::Settling,
     watch::Watch,
 };
 use crate::{
@@ -86,6 +83,8 @@ pub(super) struct Member<T> {
     settling: Option<Settling>,
     /// A limit has ended it.
     stop: Option<Expired>,
+    /// What was not acknowledged then.
+    unacknowledged: Option<usize>,
     /// It failed in a way that neither direction saw.
     lost: Option<io::Error>,
     /// We leave although it could still send something (`-q`).
@@ -154,6 +153,7 @@ impl<T> Member<T> {
             watch: Watch::new(common.linger),
             settling: None,
             stop: None,
+            unacknowledged: None,
             lost: None,
             quit: false,
             settled: false,
@@ -248,18 +248,27 @@ impl<T> Member<T> {
         self.stream.abort();
     }
 
-    /// Leaves with a FIN, if it has everything that it was to get.
-    pub(super) fn leave(&mut self, log: &Ring) {
-        if self.is_up()
-            && self.place == self.end(log)
-            && let Err(e) = self.stream.finish()
-        {
-            log::debug!("no FIN: {e}");
+    /// The run ends before it is over: unless our end is passed on already, or a person is leaving and
+    /// has said all, it must not look like one.
+    pub(super) fn stop(&mut self, log: &Ring, person: bool) {
+        if matches!(self.up, Up::Done) {
+            return;
+        }
+        if person && self.place == self.end(log) {
+            if let Err(e) = self.stream.finish() {
+                log::debug!("no FIN: {e}");
+            }
+        } else {
+            self.stream.abort();
         }
     }
 
-    /// How it ended.
-    pub(super) fn conclude(self, log: &Ring) -> (T, Outcome) {
+    /// How it ended. If our end was not passed on to it, this is not to look like one.
+    pub(super) fn conclude(mut self, log: &Ring) -> (T, Outcome) {
+        let unacknowledged = self.unacknowledged.unwrap_or_else(|| self.missing());
+        if !matches!(self.up, Up::Done) {
+            self.stream.abort();
+        }
         let delivery = match (self.settled && !self.unconfirmed, self.quit) {
             (true, false) => Delivery::PeerEnded,
             (true, true) => Delivery::Acknowledged,
@@ -274,8 +283,7 @@ impl<T> Member<T> {
             },
             stop: self.stop.map(Stop::Expired),
             delivery,
-            // One that was cut has none to ask about.
-            unacknowledged: self.stream.backlog().map_or(0, |backlog| backlog.bytes),
+            unacknowledged,
             counters: self.counters(),
         };
         (self.who, outcome)
@@ -318,7 +326,7 @@ impl<T> Member<T> {
                     self.watch.sent(now, self.place - self.joined);
                 }
                 Ok(Io::Blocked) => self.blocked.write = true,
-                Err(e) if is_short_of_memory(&e) => self.retry = Some(now + NO_MEMORY_PAUSE),
+                Err(e) if is_passing(&e) => self.retry = Some(now + NO_MEMORY_PAUSE),
                 Err(e) => self.up = Up::Failed(e),
             }
         }
@@ -363,7 +371,7 @@ impl<T> Member<T> {
             }
             Ok(Io::Blocked) => self.blocked.read = true,
             Ok(Io::Eof) => self.down_ends(Down::Ended, common, now),
-            Err(e) if is_short_of_memory(&e) => self.retry = Some(now + NO_MEMORY_PAUSE),
+            Err(e) if is_passing(&e) => self.retry = Some(now + NO_MEMORY_PAUSE),
             Err(e) => self.down_ends(Down::Broken(e), common, now),
         }
         Next::Rest
@@ -450,7 +458,7 @@ impl<T> Member<T> {
         let settling = self
             .settling
             .get_or_insert_with(|| Settling::new(bytes, now));
-        let overdue = settling.is_overdue(bytes, common.linger, now);
+        let overdue = settling.is_overdue(bytes, now, common.linger);
         if overdue {
             self.lost = Some(io::ErrorKind::TimedOut.into());
         }
@@ -479,8 +487,14 @@ impl<T> Member<T> {
     /// A limit has run out: it must not look like an end.
     fn end_by(&mut self, limit: Limit, length: Duration) -> bool {
         self.stop = Some(Expired { limit, length });
+        self.unacknowledged = Some(self.missing());
         self.stream.abort();
         true
+    }
+
+    /// Bytes that its kernel has not acknowledged, as far as ours can tell.
+    fn missing(&self) -> usize {
+        self.stream.backlog().map_or(0, |backlog| backlog.bytes)
     }
 
     fn vanished(&mut self, now: Instant) -> bool {

@@ -6,10 +6,25 @@ use std::time::{Duration, Instant};
 const FIRST_LOOK: Duration = Duration::from_millis(1);
 const LONGEST_LOOK: Duration = Duration::from_millis(100);
 
-/// What was missing at the last look, and when to look again.
+/// What the peer's kernel has not acknowledged, since when it is as much.
+pub(super) struct Debt {
+    pub(super) bytes: usize,
+    pub(super) since: Instant,
+}
+
+impl Debt {
+    /// Whether it has not become less for `limit`.
+    pub(super) fn is_overdue(&mut self, bytes: usize, now: Instant, limit: Duration) -> bool {
+        if bytes < self.bytes {
+            *self = Self { bytes, since: now };
+        }
+        now.saturating_duration_since(self.since) >= limit
+    }
+}
+
+/// Both directions are done; the last acknowledgements are looked for, and by and by less often.
 pub(super) struct Settling {
-    bytes: usize,
-    progress: Instant,
+    debt: Debt,
     pause: Duration,
     next: Instant,
 }
@@ -17,23 +32,19 @@ pub(super) struct Settling {
 impl Settling {
     pub(super) fn new(bytes: usize, now: Instant) -> Self {
         Self {
-            bytes,
-            progress: now,
+            debt: Debt { bytes, since: now },
             pause: FIRST_LOOK,
             next: now + FIRST_LOOK,
         }
     }
 
-    /// So many bytes are missing now. Whether none was acknowledged for too long.
-    pub(super) fn is_overdue(&mut self, bytes: usize, linger: Duration, now: Instant) -> bool {
-        if bytes < self.bytes {
-            (self.bytes, self.progress) = (bytes, now);
-        }
+    /// Looks: whether none of them has come for `limit`.
+    pub(super) fn is_overdue(&mut self, bytes: usize, now: Instant, limit: Duration) -> bool {
         if now >= self.next {
             self.pause = (self.pause * 2).min(LONGEST_LOOK);
             self.next = now + self.pause;
         }
-        now.saturating_duration_since(self.progress) >= linger
+        self.debt.is_overdue(bytes, now, limit)
     }
 
     /// When to look next.

@@ -5,16 +5,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::Stage;
+use super::{Stage, listen};
 use crate::{
     event::{Deadline, Wake},
-    net::{self, Client, Door, Listener, Phase},
+    net::{self, Address, Client, Door, Listener, Phase},
     os,
     outcome::{Limit, Status, Stop},
     plan::{Input, KeepOpen, OnInputEnd, Plan},
     relay::{Failure, Hub, HubRules, Turn},
     report::{Peer, StdioFailure, place, reason},
-    stream::{InputKind, Io, Socket, Stdio},
+    stream::{InputKind, Io, Stdio},
 };
 
 /// Without `--max-conns` this many clients are served at most, however many descriptors there are.
@@ -25,7 +25,7 @@ const ADMITTED_AT_ONCE: usize = 64;
 
 /// Serves clients until something ends the run.
 pub(super) fn run(stage: &mut Stage, listener: Listener, keep: &KeepOpen, plan: &Plan) -> Status {
-    let places: Vec<String> = listener.addresses().iter().map(|a| place(*a)).collect();
+    let places: Vec<String> = listener.addresses().iter().map(place).collect();
     let descriptors = os::raise_descriptor_limit();
     let most = keep.max_conns.unwrap_or_else(|| share_of(descriptors));
     stage
@@ -63,6 +63,8 @@ struct House {
     /// How many there is room for.
     most: usize,
     tag: bool,
+    /// How many have come.
+    welcomed: u64,
     /// A person sits at standard input.
     terminal: bool,
     /// The worst of the clients' statuses.
@@ -111,6 +113,7 @@ impl House {
             hub: Hub::new(Box::new(near), &rules),
             most,
             tag: keep.tag,
+            welcomed: 0,
             terminal: kind == InputKind::Terminal,
             worst: Status::Success,
             empty_since: Instant::now(),
@@ -184,17 +187,19 @@ impl House {
     }
 
     fn welcome(&mut self, stage: &Stage, client: Client, now: Instant) {
-        let tag = self.tag.then(|| format!("{} ", client.peer).into_bytes());
-        let peer = Peer {
-            name: None,
-            address: client.peer,
-        };
-        stage.report.event(|| format!("connection from {peer}"));
-        match Socket::new(&stage.reactor, client.socket) {
-            Ok(far) => {
-                let guest = Guest { peer, since: now };
-                self.hub.join(Box::new(far), tag, guest, now);
+        self.welcomed += 1;
+        // Those of a Unix socket have no names, and would all be called by its path.
+        let (called, name) = match &client.peer {
+            Address::Inet(address) => (address.to_string(), None),
+            Address::Unix(_) => {
+                let called = format!("client-{}", self.welcomed);
+                (called.clone(), Some(called))
             }
+        };
+        let tag = self.tag.then(|| format!("{called} ").into_bytes());
+        let (far, peer) = listen::welcome(stage, client, name);
+        match far {
+            Ok(far) => self.hub.join(far, tag, Guest { peer, since: now }, now),
             Err(e) => {
                 stage.report.failure(&format!("{peer}: {}", reason(&e)));
                 self.worst = self.worst.worse(Status::Local);
@@ -226,17 +231,12 @@ impl House {
         Deadline::after(self.empty_since, accept, Limit::Accept)
     }
 
-    /// Ends what is left as the end's reason asks for, and tells it. Dropping a client that is not
-    /// done with is a reset.
+    /// Ends what is left as the end's reason asks for, and tells it.
     fn close(mut self, stage: &Stage, end: End, places: &str) -> Status {
         let counters = self.hub.counters();
-        if let End::Stopped(_) = &end
-            && self.terminal
-        {
-            self.hub.leave();
-        }
-        if let End::Failed(_) = &end {
-            self.hub.cut();
+        match &end {
+            End::Stopped(_) => self.hub.stop(self.terminal),
+            End::Done | End::Failed(_) | End::System(_) => self.hub.cut(),
         }
         let status = match end {
             End::Done => Status::Success,
