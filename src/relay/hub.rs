@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     carrier::is_passing,
-    member::{Common, Member, Next, QUEUE, ROOM},
+    member::{Common, Member, Next, Sizes},
     pump::{ATTEMPT, Budget, NO_MEMORY_PAUSE},
     ring::Ring,
 };
@@ -21,9 +21,6 @@ use crate::{
     outcome::{Counters, Outcome},
     stream::{Io, Stream, Want},
 };
-
-/// What is on its way to the near stream at most.
-const OUTPUT: usize = 1 << 20;
 
 /// One turn's bytes, after which signals and new members are looked at.
 const TURN: usize = 4 << 20;
@@ -90,17 +87,23 @@ pub(crate) struct Hub<T> {
 
 impl<T> Hub<T> {
     /// A hub without members.
-    pub(crate) fn new(mut near: Box<dyn Stream>, rules: &HubRules) -> Self {
+    pub(crate) fn new(near: Box<dyn Stream>, rules: &HubRules) -> Self {
+        Self::with_sizes(near, rules, Sizes::default())
+    }
+
+    /// The same with other sizes, so that a simulation gets to their limits.
+    pub(super) fn with_sizes(mut near: Box<dyn Stream>, rules: &HubRules, sizes: Sizes) -> Self {
         near.number(NEAR);
         Self {
             near,
             blocked: Want::NOTHING,
             retry: None,
             common: Common {
-                log: Ring::new(QUEUE),
+                sizes,
+                log: Ring::new(sizes.queue),
                 input_ended: rules.nothing_to_send,
                 fin: rules.fin,
-                output: Ring::new(OUTPUT),
+                output: Ring::new(sizes.output),
                 scratch: Vec::new(),
                 quit_after: rules.quit_after,
                 linger: rules.linger,
@@ -231,7 +234,7 @@ impl<T> Hub<T> {
             return Ok(false);
         }
         let near = &mut self.near;
-        match self.common.log.fill(QUEUE, |buf| near.recv(buf)) {
+        match self.common.log.fill(usize::MAX, |buf| near.recv(buf)) {
             Ok(Io::Moved(n)) => budget.spend(n + ATTEMPT),
             Ok(Io::Blocked) => {
                 self.blocked.read = true;
@@ -398,7 +401,7 @@ impl<T> Hub<T> {
             }
             self.enqueue(id);
         }
-        if self.common.output.room() < ROOM {
+        if self.common.output.room() < self.common.sizes.room {
             return;
         }
         // They have waited longer than those who came to the queue since.

@@ -2,20 +2,20 @@
 
 use super::ring::Ring;
 
-/// A line that is longer is passed on in pieces, each a line of its own.
-const LONGEST: usize = 64 << 10;
-
 /// One client's lines.
 pub(super) struct Lines {
     tag: Vec<u8>,
+    /// A line that is longer is passed on in pieces, each a line of its own.
+    longest: usize,
     /// A line that has not ended yet.
     partial: Vec<u8>,
 }
 
 impl Lines {
-    pub(super) fn new(tag: Vec<u8>) -> Self {
+    pub(super) fn new(tag: Vec<u8>, longest: usize) -> Self {
         Self {
             tag,
+            longest,
             partial: Vec::new(),
         }
     }
@@ -24,7 +24,7 @@ impl Lines {
     /// of them is a line.
     pub(super) fn most(&self, room: usize) -> usize {
         let each = self.tag.len() + 2;
-        (room.saturating_sub(LONGEST) / each).saturating_sub(2)
+        (room.saturating_sub(self.longest) / each).saturating_sub(2)
     }
 
     /// Whether a line is waiting for its end.
@@ -38,7 +38,7 @@ impl Lines {
             loop {
                 let ends = line.ends_with(b"\n");
                 let length = line.len() - usize::from(ends);
-                let space = LONGEST.saturating_sub(self.partial.len());
+                let space = self.longest.saturating_sub(self.partial.len());
                 if length > space
                     && let Some((piece, rest)) = line.split_at_checked(space)
                 {
@@ -72,7 +72,7 @@ impl Lines {
     fn keep(&mut self, rest: &[u8]) {
         let needed = self.partial.len() + rest.len();
         if needed > self.partial.capacity() {
-            let more = (2 * needed).min(LONGEST).max(needed);
+            let more = (2 * needed).min(self.longest).max(needed);
             self.partial.reserve_exact(more - self.partial.len());
         }
         self.partial.extend_from_slice(rest);
@@ -83,9 +83,11 @@ impl Lines {
 mod tests {
     use super::*;
 
+    const LONGEST: usize = 64 << 10;
+
     fn passed(pieces: &[&[u8]]) -> Vec<u8> {
         let mut out = Ring::new(1 << 20);
-        let mut lines = Lines::new(b"t ".to_vec());
+        let mut lines = Lines::new(b"t ".to_vec(), LONGEST);
         for piece in pieces {
             assert!(piece.len() <= lines.most(out.room()));
             lines.pass(piece, &mut out);
@@ -126,7 +128,7 @@ mod tests {
     fn the_worst_of_lines_find_room() {
         for tag in [0, 1, 21, 60] {
             let mut out = Ring::new(256 << 10);
-            let mut lines = Lines::new(vec![b't'; tag]);
+            let mut lines = Lines::new(vec![b't'; tag], LONGEST);
             lines.keep(&vec![b'x'; LONGEST]);
             let most = lines.most(out.room());
             assert!(most > 0);
@@ -135,7 +137,7 @@ mod tests {
             lines.keep(b"x");
             lines.end(&mut out);
             let mut out = Ring::new(256 << 10);
-            let mut lines = Lines::new(vec![b't'; tag]);
+            let mut lines = Lines::new(vec![b't'; tag], LONGEST);
             lines.keep(&vec![b'x'; LONGEST]);
             lines.pass(&vec![b'x'; lines.most(out.room())], &mut out);
             lines.end(&mut out);
@@ -145,7 +147,7 @@ mod tests {
     #[test]
     fn an_open_line_holds_no_more_than_it_may() {
         let mut out = Ring::new(1 << 20);
-        let mut lines = Lines::new(b"t ".to_vec());
+        let mut lines = Lines::new(b"t ".to_vec(), LONGEST);
         for _ in 0..LONGEST {
             lines.pass(b"x", &mut out);
         }

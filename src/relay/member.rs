@@ -14,24 +14,43 @@ use crate::{
     stream::{Io, Stream, Want},
 };
 
-/// What goes to all is kept for the slowest up to this size: a client's queue.
-pub(super) const QUEUE: usize = 64 << 10;
+/// How much is held of what, and read at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    /// What goes to all is kept for the slowest up to this size: a client's queue.
+    pub(super) queue: usize,
+    /// What a client has to take from its full queue for it not to have stayed full.
+    pub(super) sign_of_life: usize,
+    /// What is on its way to the near stream at most.
+    pub(super) output: usize,
+    /// Nobody is read while there is less room than this in front of the output, so that it is given
+    /// out in pieces that are worth a system call, and an open line always finds room for its end.
+    pub(super) room: usize,
+    /// The most that is read from one client before it is the next one's turn.
+    pub(super) turn: usize,
+    /// A line that is longer is passed on in pieces, each a line of its own.
+    pub(super) line: usize,
+}
 
-/// The most that is read from one client before it is the next one's turn.
-const TURN: usize = 64 << 10;
-
-/// Nobody is read while there is less room than this in front of the output, so that it is given out
-/// in pieces that are worth a system call, and an open line always finds room for its end.
-pub(super) const ROOM: usize = 192 << 10;
+impl Default for Sizes {
+    fn default() -> Self {
+        Self {
+            queue: 64 << 10,
+            sign_of_life: 4 << 10,
+            output: 1 << 20,
+            room: 192 << 10,
+            turn: 64 << 10,
+            line: 64 << 10,
+        }
+    }
+}
 
 /// A client whose queue stays full for so long is dropped: the others have waited for it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a client has to take from its full queue for it not to have stayed full.
-const SIGN_OF_LIFE: u64 = 4 << 10;
-
 /// What all members have in common.
 pub(super) struct Common {
+    pub(super) sizes: Sizes,
     /// What goes to all of them.
     pub(super) log: Ring,
     /// Nothing more will go to them.
@@ -138,7 +157,7 @@ impl<T> Member<T> {
             noted: false,
             due: None,
             stream,
-            lines: tag.map(Lines::new),
+            lines: tag.map(|tag| Lines::new(tag, common.sizes.line)),
             up: Up::Open,
             down: Down::Open,
             joined: common.log.end(),
@@ -171,7 +190,7 @@ impl<T> Member<T> {
         self.retry = self.retry.filter(|at| now < *at);
         let mut next = Next::Rest;
         if self.stop.is_none() {
-            self.send(&common.log, now);
+            self.send(common, now);
             next = self.take(common, now);
             if !matches!(self.down, Down::Open) && !self.end_line(common) {
                 next = Next::Room;
@@ -313,7 +332,8 @@ impl<T> Member<T> {
         self.lines.as_ref().is_some_and(Lines::is_open)
     }
 
-    fn send(&mut self, log: &Ring, now: Instant) {
+    fn send(&mut self, common: &Common, now: Instant) {
+        let log = &common.log;
         while self.is_writable() && self.place < self.end(log) && self.retry.is_none() {
             let some = log.from(self.place);
             match self.stream.send(some) {
@@ -330,8 +350,8 @@ impl<T> Member<T> {
                 Err(e) => self.up = Up::Failed(e),
             }
         }
-        let is_full = self.is_up() && log.end() - self.place >= QUEUE as u64;
-        let moved = |from| self.place >= from + SIGN_OF_LIFE;
+        let is_full = self.is_up() && self.has_full_queue(common);
+        let moved = |from| self.place >= from + common.sizes.sign_of_life as u64;
         if self.full.is_some_and(|(_, from)| moved(from)) || !self.is_up() {
             self.full = None;
         }
@@ -340,19 +360,24 @@ impl<T> Member<T> {
         }
     }
 
+    fn has_full_queue(&self, common: &Common) -> bool {
+        common.log.end() - self.place >= common.sizes.queue as u64
+    }
+
     /// Reads once. An open line is kept for the next time.
     fn take(&mut self, common: &mut Common, now: Instant) -> Next {
         if !matches!(self.down, Down::Open) || self.blocked.read || self.retry.is_some() {
             return Next::Rest;
         }
-        if common.output.room() < ROOM {
+        let Sizes { room, turn, .. } = common.sizes;
+        if common.output.room() < room {
             return Next::Room;
         }
         let taken = match &mut self.lines {
-            None => common.output.fill(TURN, |buf| self.stream.recv(buf)),
+            None => common.output.fill(turn, |buf| self.stream.recv(buf)),
             Some(lines) => {
-                common.scratch.resize(TURN, 0);
-                let most = lines.most(common.output.room()).min(TURN);
+                common.scratch.resize(turn, 0);
+                let most = lines.most(common.output.room()).min(turn);
                 let scratch = common.scratch.get_mut(..most).unwrap_or_default();
                 let taken = self.stream.recv(scratch);
                 if let Ok(Io::Moved(n)) = taken {
@@ -468,7 +493,7 @@ impl<T> Member<T> {
     fn expire(&mut self, common: &Common, now: Instant) -> bool {
         let expired = |at: Option<Instant>| at.is_some_and(|at| now >= at);
         if expired(self.full.map(|(since, _)| since + PATIENCE)) {
-            if common.log.end() - self.place >= QUEUE as u64 {
+            if self.has_full_queue(common) {
                 return self.end_by(Limit::Queue, PATIENCE);
             }
             // Nobody waits for it at the moment.

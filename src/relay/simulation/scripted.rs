@@ -51,6 +51,8 @@ pub(super) struct Script {
     /// The sink fails once it has taken so much.
     pub(super) fails_at: Option<usize>,
     pub(super) finish_fails: bool,
+    /// Nobody takes anything once so much was taken.
+    pub(super) stuck_at: Option<usize>,
     pub(super) blocked: Want,
     pub(super) armed: Want,
     pub(super) finished: usize,
@@ -61,6 +63,7 @@ pub(super) struct Script {
     pub(super) vanished: bool,
     pub(super) silence: Duration,
     pub(super) moves: u64,
+    pub(super) number: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +98,7 @@ impl Script {
             output: Vec::new(),
             fails_at: dice.one_in(8).then(|| dice.below(longest * 2 / 3)),
             finish_fails: dice.one_in(30),
+            stuck_at: None,
             blocked: Want::NOTHING,
             armed: Want::NOTHING,
             finished: 0,
@@ -104,8 +108,31 @@ impl Script {
             vanished: dice.one_in(20),
             silence: Duration::ZERO,
             moves: 0,
+            number: 0,
             dice,
         }
+    }
+}
+
+impl Script {
+    pub(super) fn is_silent(&self) -> bool {
+        self.given == self.input.len() && self.last == Last::Silence
+    }
+
+    pub(super) fn is_stuck(&self) -> bool {
+        self.stuck_at.is_some_and(|at| self.output.len() >= at)
+    }
+
+    /// Lets what was blocked go on, if it is armed for that; else nothing happens. Whether it was.
+    pub(super) fn wake_if_armed(&mut self) -> bool {
+        let (silent, stuck) = (self.is_silent(), self.is_stuck());
+        let woken = (self.armed.read && !silent) || (self.armed.write && !stuck);
+        if woken {
+            self.armed = Want::NOTHING;
+            self.blocked.read &= silent;
+            self.blocked.write &= stuck;
+        }
+        woken
     }
 }
 
@@ -189,7 +216,7 @@ impl Stream for Scripted {
             script.moves += 1;
             return Err(io::Error::from_raw_os_error(libc::ENOBUFS));
         }
-        if script.blocked.write || script.dice.one_in(3) {
+        if script.blocked.write || script.is_stuck() || script.dice.one_in(3) {
             script.blocked.write = true;
             return Ok(Io::Blocked);
         }
@@ -240,7 +267,9 @@ impl Stream for Scripted {
         Ok(())
     }
 
-    fn number(&mut self, _: usize) {}
+    fn number(&mut self, number: usize) {
+        self.0.borrow_mut().number = number;
+    }
 
     fn backlog(&self) -> io::Result<Backlog> {
         let script = self.0.borrow();
