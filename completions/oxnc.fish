@@ -1,5 +1,7 @@
 complete -c oxnc -s s -l source -d 'Connect from this local address' -r -f -a "(__fish_print_hostnames)"
 complete -c oxnc -s p -l source-port -d 'Connect from this local port' -r -f
+complete -c oxnc -l max-conns -d 'With -k: serve at most N clients at once' -r -f
+complete -c oxnc -l accept -d 'With -k: end after N clients' -r -f
 complete -c oxnc -l print-port -d 'Tell the port once the sockets listen' -r -F
 complete -c oxnc -l unix-mode -d 'Permissions of the Unix socket\'s file [default: 600]' -r -f
 complete -c oxnc -s q -l quit-after -d 'After stdin\'s end, quit after DUR of silence' -r -f
@@ -12,6 +14,8 @@ complete -c oxnc -l accept-timeout -d 'Limit the wait for a client' -r -f
 complete -c oxnc -l idle-timeout -d 'Limit the time in which nothing moves' -r -f
 complete -c oxnc -l max-time -d 'Limit the whole run' -r -f
 complete -c oxnc -s l -l listen -d 'Wait for one client instead of connecting'
+complete -c oxnc -s k -l keep-open -d 'Serve many clients at once, until stopped'
+complete -c oxnc -l tag -d 'With -k: put the client before each line'
 complete -c oxnc -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c oxnc -s 6 -l ipv6 -d 'Use IPv6 only'
 complete -c oxnc -s U -l unix -d 'Connect to, or listen on, a Unix socket'

@@ -32,6 +32,7 @@ pub(super) struct Listening {
     /// process may have, but not more than 4096.
     #[arg(
         long = "max-conns",
+        hide_short_help = true,
         value_name = "N",
         value_hint = ValueHint::Other,
         value_parser = values::count(),
@@ -45,6 +46,7 @@ pub(super) struct Listening {
     /// them have ended. The exit status is 0 if they all ended cleanly, otherwise that of the worst.
     #[arg(
         long = "accept",
+        hide_short_help = true,
         value_name = "N",
         value_hint = ValueHint::Other,
         value_parser = values::count(),
@@ -58,7 +60,7 @@ pub(super) struct Listening {
     /// ('127.0.0.1:43210 ', '[::1]:43210 '), or its number on a Unix socket ('client-3 '). Where a
     /// client's last line has no end, it gets one. A line longer than 64 KiB is written in pieces of
     /// that size, each a line of its own.
-    #[arg(long = "tag")]
+    #[arg(long = "tag", hide_short_help = true)]
     pub(super) tag: bool,
 
     /// Tell the port once the sockets listen

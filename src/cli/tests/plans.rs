@@ -12,8 +12,8 @@ use super::{
     stop_or_plan,
 };
 use crate::plan::{
-    Action, Connect, Endpoint, Family, Host, Input, Limits, Listen, ListenOn, Lookup, OnInputEnd,
-    OnPeerEnd, Plan, Port, PortTo, Source, Transfer, UnixAddress,
+    Action, Connect, Endpoint, Family, Host, Input, KeepOpen, Limits, Listen, ListenOn, Lookup,
+    OnInputEnd, OnPeerEnd, Plan, Port, PortTo, Source, Transfer, UnixAddress,
 };
 
 #[track_caller]
@@ -336,6 +336,47 @@ fn unix_sockets_are_named_by_a_path_or_an_abstract_name() {
     }
     assert_eq!(plan("-lU s --accept-timeout 9").limits.accept, seconds(9));
     assert_eq!(plan("-U s -w 9").limits.connect, seconds(9));
+}
+
+#[test]
+fn a_listener_that_stays_open() {
+    let table = [
+        ("-l 80", None),
+        ("-lk 80", Some(KeepOpen::default())),
+        ("-l --keep-open 80", Some(KeepOpen::default())),
+        (
+            "-lk 80 --max-conns 1",
+            Some(KeepOpen {
+                max_conns: Some(1),
+                ..KeepOpen::default()
+            }),
+        ),
+        (
+            "-lk 80 --accept=4294967295 --tag",
+            Some(KeepOpen {
+                accept: Some(4_294_967_295),
+                tag: true,
+                ..KeepOpen::default()
+            }),
+        ),
+        (
+            "-lkU /s --tag",
+            Some(KeepOpen {
+                tag: true,
+                ..KeepOpen::default()
+            }),
+        ),
+    ];
+    for (line, expected) in table {
+        assert_eq!(listen(line).keep_open, expected, "{line}");
+    }
+    // What has a meaning for each client keeps it.
+    for line in ["-q 3", "-N", "--no-shutdown", "-d", "-w 3", "--linger 1"] {
+        let one = plan(&format!("-l 80 {line}"));
+        let many = plan(&format!("-lk 80 {line}"));
+        assert_eq!(many.transfer, one.transfer, "{line}");
+        assert_eq!(many.limits, one.limits, "{line}");
+    }
 }
 
 #[test]

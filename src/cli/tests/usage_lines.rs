@@ -75,6 +75,35 @@ fn usage_errors_are_one_line_that_names_the_option() {
             "port '80-90' is not a number (1-65535) or the name of a service",
         ),
         ("a:", "port '' is empty"),
+        // Many clients.
+        ("-k a 80", "option '-k' needs '-l'"),
+        ("--max-conns 2 -l 80", "option '--max-conns' needs '-k'"),
+        ("--accept 2 -l 80", "option '--accept' needs '-k'"),
+        ("--tag -l 80", "option '--tag' needs '-k'"),
+        (
+            "-lk 80 --send-only",
+            "options '-k' and '--send-only' exclude each other",
+        ),
+        (
+            "-lk 80 --on-peer-eof drain",
+            "options '-k' and '--on-peer-eof' exclude each other",
+        ),
+        (
+            "-lk 80 --accept 0",
+            "option '--accept': number '0' is not at least 1",
+        ),
+        (
+            "-lk 80 --max-conns -1",
+            "option '--max-conns': number '-1' is not a whole number",
+        ),
+        (
+            "-lk 80 --max-conns +1",
+            "option '--max-conns': number '+1' is not a whole number",
+        ),
+        (
+            "-lk 80 --max-conns 4294967296",
+            "option '--max-conns': number '4294967296' is out of range; the most is 4294967295",
+        ),
         // Listening.
         ("-l", "-l needs a port"),
         ("-l -s ::1", "-l needs a port"),
