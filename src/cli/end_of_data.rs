@@ -56,6 +56,7 @@ pub(super) struct EndOfData {
     /// left). 'exit' ends the run in every case, 'drain' in none.
     #[arg(
         long = "on-peer-eof",
+        hide_short_help = true,
         value_name = "exit|drain",
         hide_possible_values = true
     )]

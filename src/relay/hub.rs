@@ -13,7 +13,8 @@ use std::{
 
 use super::{
     carrier::is_passing,
-    member::{Common, Member, Next, Sizes},
+    common::{Common, Sizes},
+    member::{Member, Next},
     pump::{ATTEMPT, Budget, NO_MEMORY_PAUSE},
     ring::Ring,
 };
@@ -423,3 +424,6 @@ impl<T> Hub<T> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,12 @@ use std::{
 };
 
 use super::{
-    carrier::is_passing, lines::Lines, pump::NO_MEMORY_PAUSE, ring::Ring, settling::Settling,
+    carrier::is_passing,
+    common::{Common, Sizes},
+    lines::Lines,
+    pump::NO_MEMORY_PAUSE,
+    ring::Ring,
+    settling::Settling,
     watch::Watch,
 };
 use crate::{
@@ -14,60 +19,8 @@ use crate::{
     stream::{Io, Stream, Want},
 };
 
-/// How much is held of what, and read at once.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sizes {
-    /// What goes to all is kept for the slowest up to this size: a client's queue.
-    pub(super) queue: usize,
-    /// What a client has to take from its full queue for it not to have stayed full.
-    pub(super) sign_of_life: usize,
-    /// What is on its way to the near stream at most.
-    pub(super) output: usize,
-    /// Nobody is read while there is less room than this in front of the output, so that it is given
-    /// out in pieces that are worth a system call, and an open line always finds room for its end.
-    pub(super) room: usize,
-    /// The most that is read from one client before it is the next one's turn.
-    pub(super) turn: usize,
-    /// A line that is longer is passed on in pieces, each a line of its own.
-    pub(super) line: usize,
-}
-
-impl Default for Sizes {
-    fn default() -> Self {
-        Self {
-            queue: 64 << 10,
-            sign_of_life: 4 << 10,
-            output: 1 << 20,
-            room: 192 << 10,
-            turn: 64 << 10,
-            line: 64 << 10,
-        }
-    }
-}
-
 /// A client whose queue stays full for so long is dropped: the others have waited for it.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// What all members have in common.
-pub(super) struct Common {
-    pub(super) sizes: Sizes,
-    /// What goes to all of them.
-    pub(super) log: Ring,
-    /// Nothing more will go to them.
-    pub(super) input_ended: bool,
-    /// That is passed on to them as a FIN.
-    pub(super) fin: bool,
-    /// What came from all of them and is not written yet.
-    pub(super) output: Ring,
-    /// Where lines are taken apart.
-    pub(super) scratch: Vec<u8>,
-    /// After a FIN to it, a client is done with once nothing has come for so long.
-    pub(super) quit_after: Option<Duration>,
-    /// How long acknowledgements may take, from the last one.
-    pub(super) linger: Duration,
-    /// How long nothing may move.
-    pub(super) idle: Option<Duration>,
-}
 
 /// A client.
 pub(super) struct Member<T> {
@@ -95,6 +48,8 @@ pub(super) struct Member<T> {
     received: u64,
     blocked: Want,
     last: Instant,
+    /// The last turn has sent something.
+    moved: bool,
     /// Since when its queue is full, and where it was then.
     full: Option<(Instant, u64)>,
     retry: Option<Instant>,
@@ -167,6 +122,7 @@ impl<T> Member<T> {
             received: 0,
             blocked: Want::NOTHING,
             last: now,
+            moved: false,
             full: None,
             retry: None,
             watch: Watch::new(common.linger),
@@ -188,6 +144,7 @@ impl<T> Member<T> {
     /// One turn: sends what it can, reads once, and decides what follows.
     pub(super) fn step(&mut self, common: &mut Common, now: Instant) -> Next {
         self.retry = self.retry.filter(|at| now < *at);
+        let before = self.place;
         let mut next = Next::Rest;
         if self.stop.is_none() {
             self.send(common, now);
@@ -198,6 +155,7 @@ impl<T> Member<T> {
             self.part(common, now);
         }
         let quit = self.quit;
+        self.moved = self.place > before;
         if self.is_over(common, now) {
             return if self.end_line(common) {
                 Next::Over
@@ -206,7 +164,7 @@ impl<T> Member<T> {
             };
         }
         match self.arm() {
-            Ok(()) if quit != self.quit => Next::Again,
+            Ok(()) if quit != self.quit || (self.moved && self.is_overfull(now)) => Next::Again,
             Ok(()) => next,
             Err(e) => {
                 self.lost = Some(e);
@@ -492,7 +450,8 @@ impl<T> Member<T> {
 
     fn expire(&mut self, common: &Common, now: Instant) -> bool {
         let expired = |at: Option<Instant>| at.is_some_and(|at| now >= at);
-        if expired(self.full.map(|(since, _)| since + PATIENCE)) {
+        // One that has just taken something is asked again when there is more for it.
+        if self.is_overfull(now) && !self.moved {
             if self.has_full_queue(common) {
                 return self.end_by(Limit::Queue, PATIENCE);
             }
@@ -507,6 +466,10 @@ impl<T> Member<T> {
             self.down_ends(Down::Ended, common, now);
         }
         false
+    }
+
+    fn is_overfull(&self, now: Instant) -> bool {
+        self.full.is_some_and(|(since, _)| now >= since + PATIENCE)
     }
 
     /// A limit has run out: it must not look like an end.

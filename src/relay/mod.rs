@@ -2,6 +2,7 @@
 
 mod buffer;
 mod carrier;
+mod common;
 mod hub;
 mod lines;
 mod link;

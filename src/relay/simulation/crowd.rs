@@ -8,8 +8,8 @@ use std::{
 
 use super::{
     super::{
+        common::Sizes,
         hub::{Hub, HubRules, Turn},
-        member::Sizes,
     },
     scripted::{Dice, Hand as _, Last, Script, Scripted},
 };
