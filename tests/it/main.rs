@@ -18,6 +18,7 @@
 mod util;
 
 mod connect;
+mod crowd;
 mod cuts;
 mod deaths;
 mod drain;
@@ -25,6 +26,7 @@ mod ends;
 mod faults;
 mod idle;
 mod injected;
+mod keep;
 mod link;
 mod listen;
 mod memory;
