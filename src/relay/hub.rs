@@ -337,7 +337,7 @@ impl<T> Hub<T> {
         let slowest = members.filter_map(Member::needs).min();
         self.common
             .log
-            .forget(slowest.unwrap_or(self.common.log.end()));
+            .forget(slowest.unwrap_or_else(|| self.common.log.end()));
     }
 
     fn set_timer(&mut self, id: usize, due: Option<Instant>) {

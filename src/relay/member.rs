@@ -273,7 +273,7 @@ impl<T> Member<T> {
 
     /// Where the log ends for it.
     fn end(&self, log: &Ring) -> u64 {
-        self.until.unwrap_or(log.end())
+        self.until.unwrap_or_else(|| log.end())
     }
 
     /// Whether anything was to go to it.
