@@ -10,7 +10,7 @@ use std::{
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::{Attempt, Error, wait};
+use super::{Attempt, Error, Phase, wait};
 use crate::{
     event::{Deadline, Reactor, Source, Want},
     outcome::Stop,
@@ -55,13 +55,18 @@ pub(crate) fn dial(
         let now = Instant::now();
         if trying.is_empty() || now >= next {
             match waiting.pop_front() {
-                Some(address) => {
-                    next = now + ATTEMPT_DELAY;
-                    match start(reactor, address, dial.sources) {
-                        Ok(source) => trying.push(Trying { address, source }),
-                        Err(attempt) => failed.push(attempt),
+                Some(address) => match start(reactor, address, dial.sources) {
+                    Ok(source) => {
+                        next = now + ATTEMPT_DELAY;
+                        trying.push(Trying { address, source });
                     }
-                }
+                    Err(attempt) => {
+                        failed.push(attempt);
+                        // It took no time; its successor need not wait.
+                        next = now;
+                        continue;
+                    }
+                },
                 None if trying.is_empty() => return Err(Error::Connect(failed)),
                 None => {}
             }
@@ -70,12 +75,9 @@ pub(crate) fn dial(
         if let Some(winner) = first_connected(&mut trying, &mut failed) {
             return connection(winner, failed);
         }
-        if trying.len() < before || (trying.is_empty() && !waiting.is_empty()) {
+        if trying.len() < before {
             // One has failed: its successor's time is now.
             next = now;
-            continue;
-        }
-        if trying.is_empty() {
             continue;
         }
         for one in &trying {
@@ -113,7 +115,7 @@ fn interleave(addresses: &[SocketAddr]) -> VecDeque<SocketAddr> {
 
 fn start(reactor: &Reactor, to: SocketAddr, sources: &[SocketAddr]) -> Result<Source, Attempt> {
     let attempt = |error| Attempt {
-        address: to,
+        address: to.into(),
         from: None,
         error,
     };
@@ -129,7 +131,7 @@ fn start(reactor: &Reactor, to: SocketAddr, sources: &[SocketAddr]) -> Result<So
             .set_reuse_address(true)
             .and_then(|()| socket.bind(&(*from).into()));
         bound.map_err(|error| Attempt {
-            address: to,
+            address: to.into(),
             from: Some(*from),
             error,
         })?;
@@ -160,7 +162,7 @@ fn first_connected(
             State::Failed(error) => {
                 let address = trying.remove(at).address;
                 failed.push(Attempt {
-                    address,
+                    address: address.into(),
                     from: None,
                     error,
                 });
@@ -226,11 +228,15 @@ fn connection(
 
 fn stopped(stop: Stop, trying: Vec<Trying>, mut attempts: Vec<Attempt>) -> Error {
     attempts.extend(trying.into_iter().map(|one| Attempt {
-        address: one.address,
+        address: one.address.into(),
         from: None,
         error: io::Error::new(io::ErrorKind::TimedOut, "no answer"),
     }));
-    Error::Stopped { stop, attempts }
+    Error::Stopped {
+        stop,
+        phase: Phase::Connect,
+        attempts,
+    }
 }
 
 #[cfg(test)]

@@ -1,14 +1,23 @@
 //! Names become addresses, addresses become sockets.
 
+mod address;
 mod dial;
 mod listen;
 mod resolve;
+mod socket_file;
+mod unix;
 
-use std::{io, net::SocketAddr, time::Instant};
+use std::{
+    io,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
+pub(crate) use address::Address;
 pub(crate) use dial::{Connection, Dial, dial};
-pub(crate) use listen::{Listener, inherited, listen};
+pub(crate) use listen::{Listener, inherited, listen, listen_unix};
 pub(crate) use resolve::{LookupFailure, Query, resolve};
+pub(crate) use unix::connect_unix;
 
 use crate::{
     event::{Deadline, Reactor, Wake},
@@ -31,13 +40,15 @@ pub(crate) enum Error {
     Stopped {
         /// By what.
         stop: Stop,
+        /// In the middle of what.
+        phase: Phase,
         /// The addresses that were tried, those that had not answered included.
         attempts: Vec<Attempt>,
     },
     /// An address could not be listened on.
     Listen {
         /// Which.
-        address: SocketAddr,
+        address: Address,
         /// Why.
         error: io::Error,
     },
@@ -54,11 +65,22 @@ pub(crate) enum Error {
     System(io::Error),
 }
 
+/// What a run does before it has a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Asking a name service.
+    Lookup,
+    /// Connecting.
+    Connect,
+    /// Waiting for a client.
+    Accept,
+}
+
 /// An address that was tried, and what came of it.
 #[derive(Debug)]
 pub(crate) struct Attempt {
     /// Whom we tried to reach.
-    pub address: SocketAddr,
+    pub address: Address,
     /// The local address, when that is what could not be bound.
     pub from: Option<SocketAddr>,
     /// Why it failed.
@@ -79,9 +101,17 @@ impl Error {
         }
     }
 
-    fn stopped(stop: Stop) -> Self {
-        Self::Stopped {
+    fn listen(address: impl Into<Address>, error: io::Error) -> Self {
+        Self::Listen {
+            address: address.into(),
+            error,
+        }
+    }
+
+    fn stopped(phase: Phase) -> impl FnOnce(Stop) -> Self {
+        move |stop| Self::Stopped {
             stop,
+            phase,
             attempts: Vec::new(),
         }
     }
@@ -91,6 +121,16 @@ impl From<io::Error> for Error {
     fn from(e: io::Error) -> Self {
         Self::System(e)
     }
+}
+
+/// Lets some time pass before a client is waited for.
+pub(crate) fn pause(
+    reactor: &mut Reactor,
+    length: Duration,
+    deadline: Deadline,
+) -> Result<(), Error> {
+    let until = Some(Instant::now() + length);
+    wait(reactor, until, deadline)?.map_err(Error::stopped(Phase::Accept))
 }
 
 /// Waits once, until `until` at the latest; fails when a signal or the deadline ends the phase.

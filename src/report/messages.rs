@@ -1,11 +1,12 @@
 //! The words.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, os::unix::ffi::OsStrExt as _, time::Duration};
 
-use super::escape;
+use super::{escape, escape::escape_bytes};
 use crate::{
-    net::{Attempt, Error, LookupFailure},
+    net::{Address, Attempt, Error, LookupFailure, Phase},
     outcome::{Counters, Delivery, DownEnd, Expired, Limit, Outcome, Stop, UpEnd},
+    plan::UnixAddress,
 };
 
 /// More addresses than this are counted, not listed.
@@ -17,28 +18,41 @@ pub(crate) struct Peer {
     /// The name it was called by, if that is not its address.
     pub name: Option<String>,
     /// Its address.
-    pub address: SocketAddr,
+    pub address: Address,
 }
 
 impl std::fmt::Display for Peer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (host, port) = (host(self.address), self.address.port());
+        let host = host(&self.address);
         match &self.name {
-            Some(name) if *name != host => write!(f, "{} ({host}) port {port}", escape(name)),
-            _ => write!(f, "{host} port {port}"),
+            Some(name) if *name != host => write!(f, "{} ({host})", escape(name))?,
+            _ => f.write_str(&host)?,
+        }
+        match self.address.port() {
+            Some(port) => write!(f, " port {port}"),
+            None => Ok(()),
         }
     }
 }
 
 /// An address as people read it.
-pub(crate) fn place(address: SocketAddr) -> String {
-    format!("{} port {}", host(address), address.port())
+pub(crate) fn place(address: impl Into<Address>) -> String {
+    let address = address.into();
+    match address.port() {
+        Some(port) => format!("{} port {port}", host(&address)),
+        None => host(&address),
+    }
 }
 
-fn host(address: SocketAddr) -> String {
+/// An address without its port, if it has one.
+fn host(address: &Address) -> String {
     match address {
-        SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("{}%{}", v6.ip(), v6.scope_id()),
-        _ => address.ip().to_string(),
+        Address::Inet(SocketAddr::V6(v6)) if v6.scope_id() != 0 => {
+            format!("{}%{}", v6.ip(), v6.scope_id())
+        }
+        Address::Inet(address) => address.ip().to_string(),
+        Address::Unix(UnixAddress::Path(path)) => escape_bytes(path.as_os_str().as_bytes()),
+        Address::Unix(UnixAddress::Abstract(name)) => format!("@{}", escape_bytes(name)),
     }
 }
 
@@ -67,9 +81,9 @@ fn duration(d: Duration) -> String {
 
 fn option(limit: Limit) -> &'static str {
     match limit {
-        Limit::Connect => "--connect-timeout",
+        Limit::Connect => "-w, --connect-timeout",
         Limit::Accept => "--accept-timeout",
-        Limit::Idle => "--idle-timeout",
+        Limit::Idle => "-w, --idle-timeout",
         Limit::Total => "--max-time",
     }
 }
@@ -91,32 +105,34 @@ pub(super) fn not_started(error: &Error, target: &str) -> Option<String> {
         } => return None,
         Error::Stopped {
             stop: Stop::Expired(what),
+            phase,
             attempts,
         } => {
-            let tried = if attempts.is_empty() {
-                String::new()
-            } else {
-                format!(": {}", list(attempts, target))
+            let tried = match attempts.as_slice() {
+                [] => String::new(),
+                some => format!(": {}", list(some, target)),
             };
-            let phase = match what.limit {
-                Limit::Accept => "no client came to",
-                _ if attempts.is_empty() => "no name service answered for",
-                _ => "no connection to",
+            let missing = match phase {
+                Phase::Lookup => "no name service answered for",
+                Phase::Connect => "no connection to",
+                Phase::Accept => "no client came to",
             };
-            format!("{phase} {target} within {}{tried}", expired(*what))
+            format!("{missing} {target} within {}{tried}", expired(*what))
         }
         Error::Listen { address, error } => {
-            let hint = match error.raw_os_error() {
-                Some(libc::EADDRINUSE) => "; 'ss -ltnp' shows who has it",
-                Some(libc::EACCES) => "; ports below 1024 need CAP_NET_BIND_SERVICE",
-                Some(libc::EADDRNOTAVAIL) => "; it is no address of this machine",
+            let hint = match (address, error.raw_os_error()) {
+                (Address::Inet(_), Some(libc::EADDRINUSE)) => "; 'ss -ltnp' shows who has it",
+                (Address::Unix(_), Some(libc::EADDRINUSE)) => "; 'ss -lxp' shows who has it",
+                (Address::Inet(_), Some(libc::EACCES)) => {
+                    "; ports below 1024 need CAP_NET_BIND_SERVICE"
+                }
+                (Address::Inet(_), Some(libc::EADDRNOTAVAIL)) => {
+                    "; it is no address of this machine"
+                }
                 _ => "",
             };
-            format!(
-                "cannot listen on {}: {}{hint}",
-                place(*address),
-                reason(error)
-            )
+            let (place, reason) = (place(address), reason(error));
+            format!("cannot listen on {place}: {reason}{hint}")
         }
         Error::Inherited {
             number,
@@ -125,7 +141,9 @@ pub(super) fn not_started(error: &Error, target: &str) -> Option<String> {
             format!("LISTEN_FDS names descriptor {number}, which is not open")
         }
         Error::Inherited { number, open: true } => {
-            format!("LISTEN_FDS names descriptor {number}, which is not a TCP socket that listens")
+            format!(
+                "LISTEN_FDS names descriptor {number}, which is not a stream socket that listens"
+            )
         }
         Error::Accept(e) => format!("cannot accept a client on {target}: {}", reason(e)),
         Error::System(e) => format!("{target}: {}", reason(e)),
@@ -134,18 +152,26 @@ pub(super) fn not_started(error: &Error, target: &str) -> Option<String> {
 
 fn lookup(what: &str, failure: &LookupFailure, target: &str) -> String {
     match failure {
-        LookupFailure::NoSuchService => {
-            format!(
-                "no such service: '{}' (a port is 1-65535 or a name of services(5))",
-                escape(what)
-            )
-        }
+        LookupFailure::NoSuchService => format!(
+            "no such service: '{}' (a port is 1-65535 or a name of services(5))",
+            escape(what)
+        ),
         LookupFailure::NoSuchZone => {
             let zone = what.split_once('%').map_or(what, |(_, zone)| zone);
-            format!("{target}: there is no network interface '{}'", escape(zone))
+            format!(
+                "{target}: '{}' is no interface here that has such addresses",
+                escape(zone)
+            )
+        }
+        LookupFailure::Other(words) if target.starts_with(what) => {
+            format!("cannot look up {target}: {}", escape(words))
         }
         LookupFailure::Other(words) => {
-            format!("cannot look up {}: {}", escape(what), escape(words))
+            format!(
+                "cannot look up {} for {target}: {}",
+                escape(what),
+                escape(words)
+            )
         }
     }
 }
@@ -156,20 +182,20 @@ fn list(attempts: &[Attempt], target: &str) -> String {
         let mut parts: Vec<String> = attempts
             .iter()
             .take(LISTED)
-            .map(|attempt| format!("{}: {}", host(attempt.address), why(attempt)))
+            .map(|attempt| format!("{}: {}", host(&attempt.address), why(attempt)))
             .collect();
         if attempts.len() > LISTED {
             parts.push(format!("and {} more", attempts.len() - LISTED));
         }
         return parts.join("; ");
     };
-    match place(only.address) {
+    match place(&only.address) {
         same if same == target => why(only),
-        _ => format!("{}: {}", host(only.address), why(only)),
+        _ => format!("{}: {}", host(&only.address), why(only)),
     }
 }
 
-fn why(attempt: &Attempt) -> String {
+pub(crate) fn why(attempt: &Attempt) -> String {
     let reason = reason(&attempt.error);
     match (attempt.from, attempt.error.raw_os_error()) {
         (Some(from), _) => format!("cannot bind to {}: {reason}", place(from)),
@@ -187,12 +213,12 @@ pub(super) fn failed(outcome: &Outcome, peer: &Peer) -> Option<String> {
     match (&outcome.up, &outcome.down) {
         (_, DownEnd::ReaderLeft) => None,
         (_, DownEnd::OutputFailed(e)) => Some(format!(
-            "cannot write to standard output: {}; {} of what {peer} sent were written",
+            "cannot write to standard output: {}; {} from {peer} written",
             reason(e),
             bytes(received)
         )),
         (UpEnd::InputFailed(e), _) => Some(format!(
-            "cannot read standard input: {}; {} were sent to {peer}",
+            "cannot read standard input: {}; {} sent to {peer}",
             reason(e),
             bytes(sent)
         )),
@@ -207,22 +233,24 @@ pub(super) fn failed(outcome: &Outcome, peer: &Peer) -> Option<String> {
 }
 
 fn not_delivered(outcome: &Outcome, e: &io::Error, peer: &Peer) -> String {
+    let Counters { sent, received } = outcome.counters;
     let missing = match outcome.unacknowledged {
-        0 => "it did not read all of them".to_owned(),
-        n => format!("{} of them not acknowledged", bytes(n as u64)),
+        0 => "it may not have read all of it".to_owned(),
+        n => format!("{} of it not acknowledged", bytes(n as u64)),
     };
-    let sent = bytes(outcome.counters.sent);
     let what = match e.kind() {
-        io::ErrorKind::TimedOut => "stopped answering",
+        io::ErrorKind::TimedOut => "did not acknowledge it in time (--linger)",
         io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
             "closed or reset the connection"
         }
         _ => "is gone",
     };
-    format!(
-        "not delivered: {peer} {what} after {sent} sent, {missing}: {}",
-        reason(e)
-    )
+    let reason = match e.raw_os_error() {
+        Some(_) => format!(": {}", reason(e)),
+        None => String::new(),
+    };
+    let (sent, received) = (bytes(sent), bytes(received));
+    format!("not delivered: {peer} {what}; {sent} sent, {missing}, {received} received{reason}")
 }
 
 fn stopped(stop: Stop, outcome: &Outcome, peer: &Peer) -> Option<String> {
@@ -236,7 +264,7 @@ fn stopped(stop: Stop, outcome: &Outcome, peer: &Peer) -> Option<String> {
     })
 }
 
-/// The closing line of `-v`: what moved, how fast, and how much is known of its delivery.
+/// The closing line of `-v`: what moved, in what time, and how much is known of its delivery.
 pub(super) fn closing(outcome: &Outcome, took: Duration) -> String {
     let level = match outcome.delivery {
         Delivery::HandedOver => "handed to the kernel",
@@ -267,18 +295,28 @@ mod tests {
         let peer = |name: &str| {
             Peer {
                 name: Some(name.into()),
-                address,
+                address: Address::Inet(address),
             }
             .to_string()
         };
         assert_eq!(peer("localhost"), "localhost (127.0.0.1) port 80");
         assert_eq!(peer("127.0.0.1"), "127.0.0.1 port 80");
+        let unix = |address| {
+            let address = Address::Unix(address);
+            Peer {
+                name: None,
+                address,
+            }
+            .to_string()
+        };
+        assert_eq!(unix(UnixAddress::Path("/run/s".into())), "/run/s");
+        assert_eq!(unix(UnixAddress::Abstract(b"a\xff".to_vec())), r"@a\xff");
     }
 
     #[test]
     fn every_address_has_its_own_reason() {
         let attempt = |address: &str, error| Attempt {
-            address: address.parse().unwrap(),
+            address: Address::Inet(address.parse().unwrap()),
             from: None,
             error: io::Error::from_raw_os_error(error),
         };

@@ -11,8 +11,8 @@ use crate::{
     net::{self, Connection, Dial, Query},
     outcome::{Limit, Status},
     plan::{Connect, Plan, Port, Source},
-    report::{Peer, place},
-    stream::Socket,
+    report::{Peer, escape, place, why},
+    stream::{Socket, Stream},
 };
 
 /// Connects to a peer and joins it to standard input and output.
@@ -21,22 +21,19 @@ pub(super) fn run(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Status {
     let connection = match reach(stage, connect, plan) {
         Ok(connection) => connection,
         Err(error) => {
-            let target = format!(
-                "{} port {}",
-                crate::report::escape(&host),
-                connect.target.port
-            );
+            let target = format!("{} port {}", escape(&host), connect.target.port);
             stage.report.not_started(&error, &target);
             return error.setback().status();
         }
     };
     let peer = Peer {
         name: Some(host),
-        address: connection.peer,
+        address: connection.peer.into(),
     };
     tell(stage, &connection, &peer);
     let far = Socket::new(&stage.reactor, connection.socket);
     let far = far.map(|far| far.with_reset(connection.reset));
+    let far = far.map(|far| Box::new(far) as Box<dyn Stream>);
     session::run(stage, far, &peer, plan, Role::Caller)
 }
 
@@ -54,7 +51,7 @@ fn reach(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Result<Connection
     let addresses = net::resolve(&mut stage.reactor, &query, deadline)?;
     stage
         .report
-        .fact(|| format!("{} is {}", target.host, all(&addresses)));
+        .fact(|| format!("{} is {}", escape(target.host.as_str()), all(&addresses)));
     let sources = match &connect.source {
         Some(source) => local(stage, source, connect, deadline)?,
         None => Vec::new(),
@@ -88,10 +85,10 @@ fn local(
 
 fn tell(stage: &Stage, connection: &Connection, peer: &Peer) {
     for attempt in &connection.failed {
-        let why = crate::report::reason(&attempt.error);
+        let why = why(attempt);
         stage
             .report
-            .event(|| format!("no connection to {}: {why}", place(attempt.address)));
+            .event(|| format!("no connection to {}: {why}", place(&attempt.address)));
     }
     stage.report.event(|| format!("connected to {peer}"));
     stage

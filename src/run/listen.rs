@@ -1,46 +1,49 @@
 //! Listen: look up, bind, say where, take one client, relay.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{
     Stage,
     session::{self, Role},
+    unix,
 };
 use crate::{
     event::Deadline,
-    net::{self, Listener, Query},
-    outcome::{Limit, Status},
+    net::{self, Address, Listener, Query},
+    outcome::{Limit, Setback, Status},
     plan::{Listen, ListenOn, Plan},
     report::{Peer, PortSink, escape, place},
-    stream::Socket,
+    stream::{Socket, Stream, UnixSocket},
 };
+
+/// Nothing tells that a named pipe has got its reader.
+const NO_READER_PAUSE: Duration = Duration::from_millis(20);
 
 /// Takes one client and joins it to standard input and output.
 pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
     let target = target(listen);
-    let port_to = match listen.print_port.as_ref().map(PortSink::open).transpose() {
+    let port_to = match listen.print_port.as_ref().map(PortSink::new).transpose() {
         Ok(sink) => sink,
-        Err((status, text)) => {
+        Err((setback, text)) => {
             stage.report.failure(&text);
-            return status;
+            return setback.status();
         }
     };
     let listener = match open(stage, listen, plan) {
         Ok(listener) => listener,
         Err(error) => return give_up(stage, &error, &target),
     };
-    let places: Vec<String> = listener.addresses().iter().map(|a| place(*a)).collect();
+    let places: Vec<String> = listener.addresses().iter().map(place).collect();
     for place in &places {
         stage.report.event(|| format!("listening on {place}"));
     }
-    if let (Some(sink), Some(address)) = (port_to, listener.addresses().first())
-        && let Err(text) = sink.write(address.port())
-    {
-        stage.report.failure(&text);
-        return Status::Local;
-    }
     let limit = Deadline::after(Instant::now(), plan.limits.accept, Limit::Accept);
     let deadline = limit.or(stage.total);
+    if let Some(sink) = port_to
+        && let Err(status) = print_port(stage, sink, &listener, deadline)
+    {
+        return status;
+    }
     let client = match listener.accept_one(&mut stage.reactor, deadline) {
         Ok(client) => client,
         Err(error) => return give_up(stage, &error, &places.join(", ")),
@@ -49,14 +52,27 @@ pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
         name: None,
         address: client.peer,
     };
-    stage.report.event(|| format!("connection from {peer}"));
-    let far = Socket::new(&stage.reactor, client.socket);
+    let far = match &peer.address {
+        Address::Inet(_) => {
+            stage.report.event(|| format!("connection from {peer}"));
+            Socket::new(&stage.reactor, client.socket).map(|far| Box::new(far) as Box<dyn Stream>)
+        }
+        Address::Unix(_) => {
+            stage.report.event(|| format!("connection on {peer}"));
+            unix::tell_who(stage, &client.socket);
+            let far = UnixSocket::new(&stage.reactor, client.socket);
+            far.map(|far| Box::new(far) as Box<dyn Stream>)
+        }
+    };
     session::run(stage, far, &peer, plan, Role::Called)
 }
 
 fn open(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Result<Listener, net::Error> {
     let (host, port) = match &listen.on {
-        ListenOn::Inherited => return net::inherited(&stage.reactor),
+        ListenOn::Inherited(count) => return net::inherited(&stage.reactor, *count),
+        ListenOn::Unix { address, mode } => {
+            return net::listen_unix(&stage.reactor, address, *mode);
+        }
         ListenOn::Address { host, port } => (host.as_ref(), port),
     };
     let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
@@ -70,6 +86,33 @@ fn open(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Result<Listener, net
     net::listen(&stage.reactor, &addresses)
 }
 
+/// Writes the port, and waits for a reader where that is a named pipe.
+fn print_port(
+    stage: &mut Stage,
+    mut sink: PortSink,
+    listener: &Listener,
+    deadline: Deadline,
+) -> Result<(), Status> {
+    let Some(port) = listener.addresses().iter().find_map(Address::port) else {
+        let text = "--print-port: the inherited socket has no port";
+        stage.report.failure(text);
+        return Err(Setback::Usage.status());
+    };
+    loop {
+        match sink.write(port) {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err((setback, text)) => {
+                stage.report.failure(&text);
+                return Err(setback.status());
+            }
+        }
+        if let Err(error) = net::pause(&mut stage.reactor, NO_READER_PAUSE, deadline) {
+            return Err(give_up(stage, &error, "the port's named pipe"));
+        }
+    }
+}
+
 fn give_up(stage: &Stage, error: &net::Error, target: &str) -> Status {
     stage.report.not_started(error, target);
     error.setback().status()
@@ -77,7 +120,8 @@ fn give_up(stage: &Stage, error: &net::Error, target: &str) -> Status {
 
 fn target(listen: &Listen) -> String {
     match &listen.on {
-        ListenOn::Inherited => "the inherited sockets".into(),
+        ListenOn::Inherited(_) => "the inherited sockets".into(),
+        ListenOn::Unix { address, .. } => place(Address::Unix(address.clone())),
         ListenOn::Address { host: None, port } => format!("port {port}"),
         ListenOn::Address {
             host: Some(host),
