@@ -19,6 +19,7 @@ mod util;
 
 mod connect;
 mod cuts;
+mod deaths;
 mod drain;
 mod ends;
 mod faults;
@@ -33,5 +34,7 @@ mod report;
 mod send_only;
 mod stdio;
 mod transfer;
+mod unix;
+mod unix_file;
 mod usage;
 mod zero_copy;
