@@ -1,5 +1,7 @@
 //! From words to a [`Plan`]: every rule about options and operands that do not go together.
 
+mod socket_options;
+
 use std::{
     ffi::{OsStr, OsString},
     net::IpAddr,
@@ -32,6 +34,7 @@ impl Words {
         let transfer = transfer(&self.end_of_data);
         let limits = limits(&self.time_limits);
         let verbosity = self.messages.verbose;
+        let socket_options = self.socket_options.in_order();
         let action = if self.listening.listen {
             Action::Listen(self.listen(lookup, inherited)?)
         } else {
@@ -41,6 +44,7 @@ impl Words {
             action,
             transfer,
             limits,
+            socket_options,
             verbosity,
         })
     }
@@ -61,13 +65,7 @@ impl Words {
             (end.send_only, "--send-only", end.recv_only, "--recv-only"),
             (end.send_only, "--send-only", end.no_stdin, "-d"),
         ];
-        for (one, its_name, other, other_name) in excluding {
-            if one && other {
-                return Err(format!(
-                    "options '{its_name}' and '{other_name}' exclude each other"
-                ));
-            }
-        }
+        exclude(&excluding)?;
         let for_listeners = [
             (self.listening.print_port.is_some(), "--print-port"),
             (
@@ -80,7 +78,7 @@ impl Words {
                 return Err(format!("option '{name}' needs '-l'"));
             }
         }
-        Ok(())
+        self.socket_options.check()
     }
 
     fn connect(self, lookup: Lookup) -> Result<Connect, String> {
@@ -166,7 +164,10 @@ impl Words {
         check_lookup(lookup, host.as_ref(), port.as_ref())?;
         let on = match port {
             Some(port) => ListenOn::Address { host, port },
-            None if inherited && host.is_none() => ListenOn::Inherited,
+            None if inherited && host.is_none() => {
+                self.socket_options.check_inherited()?;
+                ListenOn::Inherited
+            }
             None => return Err("-l needs a port".to_owned()),
         };
         Ok(Listen {
@@ -174,6 +175,16 @@ impl Words {
             lookup,
             print_port,
         })
+    }
+}
+
+/// Fails for the first two options of which both are given.
+fn exclude(pairs: &[(bool, &str, bool, &str)]) -> Result<(), String> {
+    match pairs.iter().find(|(one, _, other, _)| *one && *other) {
+        Some((_, one, _, other)) => {
+            Err(format!("options '{one}' and '{other}' exclude each other"))
+        }
+        None => Ok(()),
     }
 }
 

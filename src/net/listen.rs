@@ -8,9 +8,9 @@ use std::{
 };
 
 use rustix::net::SocketFlags;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Socket, Type};
 
-use super::{Error, wait};
+use super::{Error, Options, options::Origin, wait};
 use crate::{
     event::{Deadline, Reactor, Source, Want},
     os,
@@ -32,6 +32,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Listener {
     sources: Vec<Source>,
     addresses: Vec<SocketAddr>,
+    options: Options,
+    origin: Origin,
 }
 
 /// A client.
@@ -43,11 +45,15 @@ pub(crate) struct Client {
 
 /// Listens on every address, on one port. An address of a family that this machine does not have is
 /// left out as long as another one remains; any other failure is one of the whole.
-pub(crate) fn listen(reactor: &Reactor, addresses: &[SocketAddr]) -> Result<Listener, Error> {
+pub(crate) fn listen(
+    reactor: &Reactor,
+    addresses: &[SocketAddr],
+    options: &Options,
+) -> Result<Listener, Error> {
     let mut last = None;
     for _ in 0..PORT_TRIES {
-        match bind_all(addresses) {
-            Ok(sockets) => return Listener::new(reactor, sockets),
+        match bind_all(addresses, options) {
+            Ok(sockets) => return Listener::new(reactor, sockets, options, Origin::Ours),
             Err(Error::Listen { address, error })
                 if error.kind() == io::ErrorKind::AddrInUse
                     && addresses.first().is_some_and(|a| a.port() == 0) =>
@@ -62,7 +68,7 @@ pub(crate) fn listen(reactor: &Reactor, addresses: &[SocketAddr]) -> Result<List
 
 /// The sockets that a supervisor passed in: `LISTEN_FDS` of them from descriptor 3 on,
 /// sd_listen_fds(3). They stay open in the supervisor, which may take more clients later.
-pub(crate) fn inherited(reactor: &Reactor) -> Result<Listener, Error> {
+pub(crate) fn inherited(reactor: &Reactor, options: &Options) -> Result<Listener, Error> {
     let count = std::env::var("LISTEN_FDS")
         .ok()
         .and_then(|n| n.parse().ok())
@@ -82,14 +88,21 @@ pub(crate) fn inherited(reactor: &Reactor) -> Result<Listener, Error> {
         socket.set_nonblocking(true)?;
         sockets.push(socket);
     }
-    Listener::new(reactor, sockets)
+    Listener::new(reactor, sockets, options, Origin::PassedIn)
 }
 
 impl Listener {
-    fn new(reactor: &Reactor, sockets: Vec<Socket>) -> Result<Self, Error> {
+    fn new(
+        reactor: &Reactor,
+        sockets: Vec<Socket>,
+        options: &Options,
+        origin: Origin,
+    ) -> Result<Self, Error> {
         let mut listener = Self {
             sources: Vec::new(),
             addresses: Vec::new(),
+            options: options.clone(),
+            origin,
         };
         for socket in sockets {
             listener.addresses.extend(socket.local_addr()?.as_socket());
@@ -114,7 +127,12 @@ impl Listener {
             let mut exhausted = false;
             for source in &self.sources {
                 match accept(source) {
-                    Ok(Some(client)) => return Ok(client),
+                    Ok(Some(client)) => {
+                        let set = self
+                            .options
+                            .accepted(&client.socket, client.peer, self.origin);
+                        return set.map(|()| client).map_err(Error::Accept);
+                    }
                     Ok(None) => {}
                     Err(e) if is_exhaustion(&e) => {
                         log::debug!("accept: {e}; once more in {pause:?}");
@@ -140,7 +158,7 @@ impl Listener {
     }
 }
 
-fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Socket>, Error> {
+fn bind_all(addresses: &[SocketAddr], options: &Options) -> Result<Vec<Socket>, Error> {
     let mut sockets: Vec<Socket> = Vec::new();
     let mut missing = None;
     let mut port = None;
@@ -149,7 +167,7 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Socket>, Error> {
         if let Some(port) = port {
             address.set_port(port);
         }
-        match bind(address) {
+        match bind(address, options) {
             Ok(socket) => {
                 port = socket.local_addr()?.as_socket().map(|a| a.port());
                 sockets.push(socket);
@@ -164,9 +182,8 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Socket>, Error> {
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<Socket> {
-    let kind = Type::STREAM.nonblocking().cloexec();
-    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
+fn bind(address: SocketAddr, options: &Options) -> io::Result<Socket> {
+    let socket = options.listener(address)?;
     if address.is_ipv6() {
         // Each family has a socket of its own.
         socket.set_only_v6(true)?;

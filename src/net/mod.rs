@@ -2,12 +2,14 @@
 
 mod dial;
 mod listen;
+mod options;
 mod resolve;
 
 use std::{io, net::SocketAddr, time::Instant};
 
 pub(crate) use dial::{Connection, Dial, dial};
 pub(crate) use listen::{Listener, inherited, listen};
+pub(crate) use options::{MD5_KEY_LIMIT, Options, Refused};
 pub(crate) use resolve::{LookupFailure, Query, resolve};
 
 use crate::{

@@ -56,7 +56,7 @@ pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
 
 fn open(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Result<Listener, net::Error> {
     let (host, port) = match &listen.on {
-        ListenOn::Inherited => return net::inherited(&stage.reactor),
+        ListenOn::Inherited => return net::inherited(&stage.reactor, &stage.options),
         ListenOn::Address { host, port } => (host.as_ref(), port),
     };
     let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
@@ -67,7 +67,7 @@ fn open(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Result<Listener, net
         passive: true,
     };
     let addresses = net::resolve(&mut stage.reactor, &query, limit.or(stage.total))?;
-    net::listen(&stage.reactor, &addresses)
+    net::listen(&stage.reactor, &addresses, &stage.options)
 }
 
 fn give_up(stage: &Stage, error: &net::Error, target: &str) -> Status {

@@ -2,14 +2,16 @@
 
 mod connect;
 mod listen;
+mod secret;
 mod session;
 
 use std::{cell::Cell, rc::Rc, time::Instant};
 
 use crate::{
     event::{Deadline, Reactor},
+    net::Options,
     outcome::{Counters, Limit, Setback, Status},
-    plan::{Action, Plan},
+    plan::{Action, Plan, SocketOption},
     report::{Report, reason},
 };
 
@@ -21,6 +23,8 @@ struct Stage {
     total: Deadline,
     /// What SIGUSR1 prints.
     counters: Rc<Cell<Counters>>,
+    /// What the sockets are set to.
+    options: Options,
 }
 
 /// Runs a plan from the first lookup to the exit status.
@@ -33,6 +37,10 @@ pub fn run(plan: &Plan) -> Status {
             return Setback::Failed.status();
         }
     };
+    match socket_options(&mut stage, plan) {
+        Ok(options) => stage.options = options,
+        Err(status) => return status,
+    }
     match &plan.action {
         Action::Connect(connect) => connect::run(&mut stage, connect, plan),
         Action::Listen(listen) => listen::run(&mut stage, listen, plan),
@@ -57,6 +65,20 @@ impl Stage {
             report,
             total,
             counters,
+            options: Options::default(),
         })
     }
+}
+
+/// The options of the sockets, with the key that one of them needs.
+fn socket_options(stage: &mut Stage, plan: &Plan) -> Result<Options, Status> {
+    let source = plan.socket_options.iter().find_map(|option| match option {
+        SocketOption::Md5Signature(source) => Some(source),
+        _ => None,
+    });
+    let key = match source {
+        Some(source) => secret::read(stage, source, &secret::MD5_KEY)?,
+        None => Vec::new(),
+    };
+    Ok(Options::new(&plan.socket_options, key))
 }
