@@ -216,6 +216,14 @@ fn check(run: &Run) {
             "seed {seed}: an end before the last byte"
         );
     }
+    let missing = near.last == Last::Silence || far.output.len() < near.given;
+    if outcome.stop.is_some() && near.given > 0 && missing && far.finished == 0 {
+        let cut = far.aborted == 1;
+        assert!(
+            cut || rules.terminal,
+            "seed {seed}: a stop looks like an end"
+        );
+    }
     let output_failed = outcome.status() == Status::Local || outcome.status() == Status::Signal(13);
     if far.aborted > 0 && far.finished > 0 {
         assert!(output_failed, "seed {seed}: both an end and a cut");
