@@ -28,6 +28,7 @@ mod link;
 mod listen;
 mod memory;
 mod names;
+mod options;
 mod peers;
 mod report;
 mod send_only;
