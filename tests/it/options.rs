@@ -375,6 +375,8 @@ fn times_that_were_asked_for_hold_to_the_end() {
         let mut peer = server.accept();
         peer.half_close();
         run.stdout().wait_for_end();
+        // Its stdin must not have ended when it sees the peer's end.
+        trace.settle();
         run.write(b"the rest");
         assert_eq!(peer.recv(8), b"the rest");
         run.close_stdin();
