@@ -14,11 +14,8 @@ pub(super) struct SocketOptions {
     /// Size of the receive buffer (SO_RCVBUF)
     ///
     /// SIZE is a number of bytes; k, M and G behind it mean 1024, 1024^2 and 1024^3. The kernel
-    /// doubles it, and makes it no larger than the setting net.core.rmem_max allows. Of what the
-    /// kernel does by itself, adapting the buffer to the connection, this is the end.
-    ///
-    /// An option of a socket that the kernel refuses is an error, exit status 1. All of them are
-    /// set before the socket is bound and connected or listens; a client's socket inherits them.
+    /// doubles it, and makes it no larger than the setting net.core.rmem_max allows. It no longer
+    /// adapts the buffer to the connection then.
     #[arg(
         short = 'I',
         long = "recv-buffer",
@@ -207,8 +204,8 @@ pub(super) struct SocketOptions {
     ///
     /// LEVEL is socket, ip, ipv6, tcp, udp or a number; NAME one of the C names, such as SO_MARK, or
     /// a number. VALUE is a number, which becomes an int; or x and pairs of hexadecimal digits, which
-    /// become bytes; or a text in double quotes. May be given several times. These options are set
-    /// behind all others.
+    /// become bytes; or a text in double quotes. May be given several times; these options are set after
+    /// all others.
     #[arg(
         long = "sockopt",
         value_name = "LEVEL:NAME:VALUE",

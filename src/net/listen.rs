@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::net::SocketFlags;
+use rustix::{event::PollFlags, net::SocketFlags};
 use socket2::{Socket, Type};
 
 use super::{Error, Options, options::Origin, wait};
@@ -85,7 +85,6 @@ pub(crate) fn inherited(reactor: &Reactor, options: &Options) -> Result<Listener
         if !listens || !stream || socket.local_addr()?.as_socket().is_none() {
             return Err(Error::Inherited { number, open: true });
         }
-        socket.set_nonblocking(true)?;
         sockets.push(socket);
     }
     Listener::new(reactor, sockets, options, Origin::PassedIn)
@@ -172,7 +171,7 @@ fn bind_all(addresses: &[SocketAddr], options: &Options) -> Result<Vec<Socket>, 
                 port = socket.local_addr()?.as_socket().map(|a| a.port());
                 sockets.push(socket);
             }
-            Err(error) if is_missing_family(&error) => missing = Some((address, error)),
+            Err(error) if is_missing_family(&error, address) => missing = Some((address, error)),
             Err(error) => return Err(Error::Listen { address, error }),
         }
     }
@@ -194,17 +193,24 @@ fn bind(address: SocketAddr, options: &Options) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// EADDRNOTAVAIL is also what a machine whose IPv6 is switched off says to `::` and `::1`.
-fn is_missing_family(e: &io::Error) -> bool {
-    matches!(
-        e.raw_os_error(),
-        Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL)
-    )
+/// A machine whose IPv6 is switched off says EADDRNOTAVAIL even of `::` and `::1`.
+fn is_missing_family(e: &io::Error, address: SocketAddr) -> bool {
+    match e.raw_os_error() {
+        Some(libc::EAFNOSUPPORT) => true,
+        Some(libc::EADDRNOTAVAIL) => {
+            address.is_ipv6() && (address.ip().is_unspecified() || address.ip().is_loopback())
+        }
+        _ => false,
+    }
 }
 
 /// One attempt. None: nobody is there, or the one who was has gone (accept(2), "Error handling":
 /// the errors of the network are those of a client that is gone already).
 fn accept(source: &Source) -> io::Result<Option<Client>> {
+    // A socket that was passed in may be a blocking one, and that is its owner's business.
+    if !os::is_ready(source, PollFlags::IN)? {
+        return Ok(None);
+    }
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     match rustix::net::acceptfrom_with(source, flags) {
         Ok((socket, peer)) => {

@@ -13,6 +13,7 @@ use std::{
 };
 
 use rustix::{
+    event::{PollFd, PollFlags, Timespec},
     fs::{Mode, OFlags},
     io::ReadWriteFlags,
 };
@@ -47,6 +48,23 @@ pub(crate) fn reopen_nonblocking(fd: impl AsFd, access: OFlags) -> io::Result<Ow
     let path = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
     let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
+/// Whether it is the master of a pseudo-terminal. To open /dev/ptmx again is to get another one,
+/// pts(4).
+pub(crate) fn is_pty_master(fd: impl AsFd) -> bool {
+    rustix::fs::fstat(fd).is_ok_and(|stat| stat.st_rdev == rustix::fs::makedev(5, 2))
+}
+
+/// Whether something can be read or written now, or has failed.
+pub(crate) fn is_ready(fd: impl AsFd, flags: PollFlags) -> io::Result<bool> {
+    let fd = fd.as_fd();
+    let mut fds = [PollFd::from_borrowed_fd(fd, flags)];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    Ok(rustix::event::poll(&mut fds, Some(&now))? > 0)
 }
 
 /// Whether a FIFO has no name: `pipe(2)` made it, and nobody can open its other end.

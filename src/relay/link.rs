@@ -80,6 +80,8 @@ pub(crate) struct Link {
     /// We leave although the peer could still send something (`-q`, `--send-only`).
     quit: bool,
     settling: Option<Settling>,
+    /// Nobody was to wait for the last acknowledgements (`--linger 0`), and some are missing.
+    unconfirmed: bool,
     tail: Option<Tail>,
     /// The connection failed in a way that no pump saw.
     lost: Option<io::Error>,
@@ -132,6 +134,7 @@ impl Link {
             leaving: false,
             quit: false,
             settling: None,
+            unconfirmed: false,
             tail: None,
             lost: None,
         }
@@ -139,13 +142,12 @@ impl Link {
 
     /// Moves what can move and decides what follows from it.
     pub(crate) fn step(&mut self, now: Instant) -> io::Result<Step> {
-        let mut budget = Budget::new(TURN);
-        self.pump(&mut budget, now);
+        let more = self.pump(now);
         match self.judge(now)? {
             Judgement::Over => Ok(Step::Done(Box::new(self.conclude(None)))),
             Judgement::Expired(what) => Ok(Step::Done(Box::new(self.stop(Stop::Expired(what))))),
             Judgement::Again => Ok(Step::Again),
-            Judgement::Wait if budget.is_spent() => Ok(Step::Again),
+            Judgement::Wait if more => Ok(Step::Again),
             Judgement::Wait => {
                 self.arm()?;
                 Ok(Step::Wait(self.deadline()))
@@ -163,8 +165,12 @@ impl Link {
         } else {
             self.down.is_clean()
         };
-        if !self.up.is_clean() && !whole {
-            self.cut(false);
+        if !self.up.is_clean() {
+            if whole {
+                self.part();
+            } else {
+                self.cut(false);
+            }
         }
         self.conclude(Some(stop))
     }
@@ -177,13 +183,17 @@ impl Link {
         }
     }
 
-    fn pump(&mut self, budget: &mut Budget, now: Instant) {
+    /// Moves what can move. Whether more could than the turn allows.
+    fn pump(&mut self, now: Instant) -> bool {
         let before = self.sent();
-        self.up.step(&mut *self.near, &mut *self.far, budget, now);
+        let (mut up, mut down) = (Budget::new(TURN), Budget::new(TURN));
+        self.up.step(&mut *self.near, &mut *self.far, &mut up, now);
         if before != self.sent() {
             self.watch.sent(now, self.sent());
         }
-        self.down.step(&mut *self.far, &mut *self.near, budget, now);
+        self.down
+            .step(&mut *self.far, &mut *self.near, &mut down, now);
+        up.is_spent() || down.is_spent()
     }
 
     /// Bytes sent, the FIN counting as one.
@@ -238,8 +248,7 @@ impl Link {
             return;
         }
         // A last look at the input, for what came since the turn began.
-        self.up
-            .step(&mut *self.near, &mut *self.far, &mut Budget::new(TURN), now);
+        self.pump(now);
         if !self.up.is_open() {
             return;
         }
@@ -273,7 +282,8 @@ impl Link {
             Err(_) if self.up.taken() == 0 => return Judgement::Over,
             Err(e) => return self.lose(e),
         };
-        if backlog.bytes == 0 {
+        if backlog.bytes == 0 || self.rules.linger.is_zero() {
+            self.unconfirmed = backlog.bytes > 0;
             if self.leaving {
                 self.far.abort();
             }
@@ -311,11 +321,12 @@ impl Link {
         }
         if let Some(tail) = &mut self.tail {
             let bytes = self.far.backlog()?.bytes;
-            if bytes > 0 && bytes < tail.bytes {
+            let waits = bytes > 0 && !self.rules.linger.is_zero();
+            if waits && bytes < tail.bytes {
                 *tail = Tail { bytes, at: now };
                 return Ok(None);
             }
-            if bytes > 0 {
+            if waits {
                 return Ok(Some(self.lose(io::ErrorKind::TimedOut.into())));
             }
         }
@@ -423,15 +434,28 @@ impl Link {
         Judgement::Over
     }
 
-    /// Resets the connection, so that nobody takes the cut for an end.
+    /// Resets the connection, so that nobody takes the cut for an end. A person at a terminal ends
+    /// by leaving.
     fn cut(&mut self, output_failed: bool) {
-        if output_failed || !self.rules.terminal {
+        if self.rules.terminal && !output_failed {
+            self.part();
+        } else {
             self.far.abort();
         }
     }
 
+    /// Leaves with a FIN.
+    fn part(&mut self) {
+        if !self.up.is_clean()
+            && let Err(e) = self.far.finish()
+        {
+            log::debug!("no FIN: {e}");
+        }
+    }
+
     fn conclude(&mut self, stop: Option<Stop>) -> Outcome {
-        let settled = self.up.is_clean() && self.down.is_clean() && self.lost.is_none();
+        let ended = self.up.is_clean() && self.down.is_clean();
+        let settled = ended && self.lost.is_none() && !self.unconfirmed;
         let delivery = match (settled && stop.is_none(), self.quit) {
             (true, false) => Delivery::PeerEnded,
             (true, true) => Delivery::Acknowledged,
@@ -453,6 +477,8 @@ impl Link {
         let missed_nothing = self.peer_ended && self.up.is_open() && self.up.taken() == 0;
         match (self.up.end(), self.down.end(), &self.lost) {
             (Some(End::Source(e)), _, _) => UpEnd::InputFailed(copy(e)),
+            // A FIN that finds the connection broken delivers nothing less.
+            (Some(End::Sink(_)), Some(End::Source(_)), _) if self.up.taken() == 0 => UpEnd::Open,
             (Some(End::Sink(e)), _, _) => UpEnd::NotDelivered(copy(e)),
             (_, _, Some(e)) if !missed_nothing => UpEnd::NotDelivered(copy(e)),
             // Whoever resets has not read all, as far as we can know.

@@ -35,3 +35,4 @@ mod send_only;
 mod stdio;
 mod transfer;
 mod usage;
+mod zero_copy;

@@ -85,8 +85,8 @@ fn has_all(socket: &Socket) {
     }
     assert_eq!(socket.device().unwrap().unwrap(), b"lo");
     assert!(socket.broadcast().unwrap());
-    assert_eq!(socket.recv_buffer_size().unwrap(), 2 * 64 << 10);
-    assert_eq!(socket.send_buffer_size().unwrap(), 2 * 32 << 10);
+    assert_eq!(socket.recv_buffer_size().unwrap(), (2 * 64) << 10);
+    assert_eq!(socket.send_buffer_size().unwrap(), (2 * 32) << 10);
     assert!(socket.keepalive().unwrap());
     assert_eq!(socket.tcp_keepalive_time().unwrap(), seconds(33));
     assert_eq!(socket.tcp_keepalive_interval().unwrap(), seconds(7));

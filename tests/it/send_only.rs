@@ -166,3 +166,27 @@ fn a_peer_whose_window_stays_shut_is_not_called_served() {
         }
     }
 }
+
+#[test]
+fn without_linger_nobody_waits_for_acknowledgements() {
+    let server = Server::new();
+    let run = Tool::connect(server.port(), &["--send-only", "--linger=0"])
+        .stdin(In::Bytes(vec![b'x'; 100_000]))
+        .start();
+    let mut peer = server.accept();
+    run.wait_within(ms(2000)).succeeds();
+    assert_eq!(peer.recv_all().len(), 100_000);
+}
+
+#[test]
+fn without_linger_a_transfer_goes_on_as_ever() {
+    let server = Server::new();
+    let run = Tool::connect(server.port(), &["--linger=0"])
+        .stdin(In::Bytes(vec![b'x'; 3_000_000]))
+        .start();
+    let mut peer = server.accept();
+    assert_eq!(peer.recv_all().len(), 3_000_000);
+    peer.send(b"answer");
+    peer.close();
+    run.wait().succeeds().wrote(b"answer");
+}
