@@ -10,7 +10,7 @@ use std::{
 use rustix::{event::PollFlags, net::SocketFlags};
 use socket2::{Socket, Type};
 
-use super::{Error, Options, options::Origin, wait};
+use super::{Error, Options, Phase, options::Origin, wait};
 use crate::{
     event::{Deadline, Reactor, Source, Want},
     os,
@@ -68,11 +68,11 @@ pub(crate) fn listen(
 
 /// The sockets that a supervisor passed in: `LISTEN_FDS` of them from descriptor 3 on,
 /// sd_listen_fds(3). They stay open in the supervisor, which may take more clients later.
-pub(crate) fn inherited(reactor: &Reactor, options: &Options) -> Result<Listener, Error> {
-    let count = std::env::var("LISTEN_FDS")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(0_usize);
+pub(crate) fn inherited(
+    reactor: &Reactor,
+    count: usize,
+    options: &Options,
+) -> Result<Listener, Error> {
     let mut sockets = Vec::new();
     for number in (3..).take(count) {
         let fd = os::adopt_fd(number).map_err(|_| Error::Inherited {
@@ -152,7 +152,7 @@ impl Listener {
                     })?;
                 }
             }
-            wait(reactor, again, deadline)?.map_err(Error::stopped)?;
+            wait(reactor, again, deadline)?.map_err(Error::stopped(Phase::Accept))?;
         }
     }
 }

@@ -49,7 +49,7 @@ impl Options {
     /// A stream socket that is to connect to `peer`, with all its options.
     pub(super) fn caller(&self, peer: SocketAddr) -> io::Result<Socket> {
         let socket = self.stream(peer)?;
-        self.set(&socket, Phase::BeforeBind, Peer::One(peer))?;
+        self.set(&socket, When::BeforeBind, Peer::One(peer))?;
         Ok(socket)
     }
 
@@ -57,7 +57,7 @@ impl Options {
     /// inherit them, but for what [`Options::accepted`] sets.
     pub(super) fn listener(&self, address: SocketAddr) -> io::Result<Socket> {
         let socket = self.stream(address)?;
-        self.set(&socket, Phase::BeforeBind, Peer::Any(address))?;
+        self.set(&socket, When::BeforeBind, Peer::Any(address))?;
         Ok(socket)
     }
 
@@ -70,9 +70,9 @@ impl Options {
         listener: Origin,
     ) -> io::Result<()> {
         if listener == Origin::PassedIn {
-            self.set(&socket, Phase::BeforeBind, Peer::One(peer))?;
+            self.set(&socket, When::BeforeBind, Peer::One(peer))?;
         }
-        self.set(&socket, Phase::AfterAccept, Peer::One(peer))
+        self.set(&socket, When::AfterAccept, Peer::One(peer))
     }
 
     fn stream(&self, address: SocketAddr) -> io::Result<Socket> {
@@ -88,10 +88,10 @@ impl Options {
         })
     }
 
-    fn set(&self, socket: impl AsFd, phase: Phase, peer: Peer) -> io::Result<()> {
+    fn set(&self, socket: impl AsFd, when: When, peer: Peer) -> io::Result<()> {
         for option in self.list.iter() {
             let mut calls = calls(option, peer, &self.md5_key);
-            calls.retain(|call| call.phase == phase);
+            calls.retain(|call| call.when == when);
             for call in &calls {
                 os::set_socket_option(&socket, call.level, call.name, &call.value)
                     .map_err(|error| Refused::error(option, error))?;
@@ -115,7 +115,7 @@ pub(super) enum Origin {
 
 /// When an option is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum When {
     /// Before bind(2), and therefore before connect(2) and listen(2): buffers decide on the window
     /// scale of the SYN, a device on the addresses that are free.
     BeforeBind,
@@ -126,7 +126,7 @@ enum Phase {
 /// A call of setsockopt(2).
 #[derive(Debug, PartialEq, Eq)]
 struct Call {
-    phase: Phase,
+    when: When,
     level: i32,
     name: i32,
     value: Vec<u8>,
@@ -185,15 +185,15 @@ fn other(option: &SockOpt) -> Vec<Call> {
         (libc::SOL_SOCKET, libc::SO_PRIORITY),
         (libc::IPPROTO_TCP, libc::TCP_QUICKACK),
     ];
-    let call = |phase| Call {
-        phase,
+    let call = |when| Call {
+        when,
         level: option.level,
         name: option.name,
         value: option.value.clone(),
     };
-    let mut calls = vec![call(Phase::BeforeBind)];
+    let mut calls = vec![call(When::BeforeBind)];
     if NOT_INHERITED.contains(&(option.level, option.name)) {
-        calls.push(call(Phase::AfterAccept));
+        calls.push(call(When::AfterAccept));
     }
     calls
 }
@@ -204,7 +204,7 @@ fn int(level: i32, name: i32, value: impl Into<u32>) -> Call {
 
 fn bytes(level: i32, name: i32, value: &[u8]) -> Call {
     Call {
-        phase: Phase::BeforeBind,
+        when: When::BeforeBind,
         level,
         name,
         value: value.to_vec(),
@@ -384,14 +384,14 @@ mod tests {
 
     #[test]
     fn what_a_client_does_not_inherit_is_set_again() {
-        let phases = |word: &str| -> Vec<Phase> {
+        let times = |word: &str| -> Vec<When> {
             let option = SocketOption::Other(SockOpt::parse(word).unwrap());
             let calls = calls(&option, any(V4), &[]);
-            calls.into_iter().map(|call| call.phase).collect()
+            calls.into_iter().map(|call| call.when).collect()
         };
-        let both = [Phase::BeforeBind, Phase::AfterAccept];
-        assert_eq!(phases("socket:SO_PRIORITY:6"), both);
-        assert_eq!(phases("tcp:TCP_QUICKACK:1"), both);
-        assert_eq!(phases("socket:SO_MARK:6"), [Phase::BeforeBind]);
+        let both = [When::BeforeBind, When::AfterAccept];
+        assert_eq!(times("socket:SO_PRIORITY:6"), both);
+        assert_eq!(times("tcp:TCP_QUICKACK:1"), both);
+        assert_eq!(times("socket:SO_MARK:6"), [When::BeforeBind]);
     }
 }

@@ -82,23 +82,33 @@ pub(crate) struct Link {
     settling: Option<Settling>,
     /// Nobody was to wait for the last acknowledgements (`--linger 0`), and some are missing.
     unconfirmed: bool,
-    tail: Option<Tail>,
+    /// `--send-only`, all sent: the peer's end is waited for, or the acknowledgements at least.
+    tail: Option<Debt>,
     /// The connection failed in a way that no pump saw.
     lost: Option<io::Error>,
 }
 
-/// Waiting for the last acknowledgements.
+/// Both directions are done; the last acknowledgements are looked for, and by and by less often.
 struct Settling {
-    bytes: usize,
-    progress: Instant,
+    debt: Debt,
     pause: Duration,
     next: Instant,
 }
 
-/// `--send-only`, all sent: waiting for the peer's end, or for the acknowledgements at least.
-struct Tail {
+/// What the peer's kernel has not acknowledged, since when it is as much.
+struct Debt {
     bytes: usize,
-    at: Instant,
+    since: Instant,
+}
+
+impl Debt {
+    /// Whether it has not become less for `limit`.
+    fn is_overdue(&mut self, bytes: usize, now: Instant, limit: Duration) -> bool {
+        if bytes < self.bytes {
+            *self = Self { bytes, since: now };
+        }
+        now.saturating_duration_since(self.since) >= limit
+    }
 }
 
 enum Judgement {
@@ -289,16 +299,13 @@ impl Link {
             }
             return Judgement::Over;
         }
+        let bytes = backlog.bytes;
         let settling = self.settling.get_or_insert(Settling {
-            bytes: backlog.bytes,
-            progress: now,
+            debt: Debt { bytes, since: now },
             pause: FIRST_LOOK,
             next: now + FIRST_LOOK,
         });
-        if backlog.bytes < settling.bytes {
-            (settling.bytes, settling.progress) = (backlog.bytes, now);
-        }
-        if now.saturating_duration_since(settling.progress) >= self.rules.linger {
+        if settling.debt.is_overdue(bytes, now, self.rules.linger) {
             return self.lose(io::ErrorKind::TimedOut.into());
         }
         if now >= settling.next {
@@ -311,23 +318,19 @@ impl Link {
     /// Whether we leave although the peer has not ended: `-q`, and the last wait of `--send-only`.
     fn quit(&mut self, now: Instant) -> io::Result<Option<Judgement>> {
         if self.rules.send_only && self.waits_for_peer() && self.tail.is_none() {
-            self.tail = Some(Tail {
+            self.tail = Some(Debt {
                 bytes: self.far.backlog()?.bytes,
-                at: self.up.last(),
+                since: self.up.last(),
             });
         }
         if self.quit_at().is_none_or(|at| now < at) {
             return Ok(None);
         }
-        if let Some(tail) = &mut self.tail {
+        if let Some(debt) = &mut self.tail {
             let bytes = self.far.backlog()?.bytes;
-            let waits = bytes > 0 && !self.rules.linger.is_zero();
-            if waits && bytes < tail.bytes {
-                *tail = Tail { bytes, at: now };
-                return Ok(None);
-            }
-            if waits {
-                return Ok(Some(self.lose(io::ErrorKind::TimedOut.into())));
+            if bytes > 0 && !self.rules.linger.is_zero() {
+                let overdue = debt.is_overdue(bytes, now, self.rules.linger);
+                return Ok(overdue.then(|| self.lose(io::ErrorKind::TimedOut.into())));
             }
         }
         self.quit = true;
@@ -343,7 +346,7 @@ impl Link {
     fn quit_at(&self) -> Option<Instant> {
         match &self.tail {
             _ if !self.waits_for_peer() => None,
-            Some(tail) => tail.at.checked_add(self.rules.linger),
+            Some(debt) => debt.since.checked_add(self.rules.linger),
             None => self.last_move().checked_add(self.rules.quit_after?),
         }
     }

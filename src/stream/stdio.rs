@@ -143,10 +143,13 @@ impl Stream for Stdio {
             Output::Open(output) => output.raw(),
             Output::Missing | Output::Discard | Output::Closed => None,
         };
-        Some(Raw {
-            source: self.input.as_ref().and_then(Descriptor::raw),
-            sink,
-        })
+        let input = self.input.as_ref();
+        let door = input.and_then(Descriptor::raw);
+        let (file, source) = match input {
+            Some(input) if input.way == Way::Plain => (door, None),
+            _ => (None, door),
+        };
+        Some(Raw { file, source, sink })
     }
 }
 
@@ -194,14 +197,15 @@ enum Way {
     Socket,
     /// Terminals and named pipes: opened again, non-blocking, a description of our own.
     Private,
-    /// Everything else, and what may not be opened again (after `su`): poll(2) says that
-    /// something can move, and then no more is tried than what surely can.
+    /// Everything else, and what may not be opened again (somebody else's terminal): poll(2) says
+    /// that something can move, and then no more is tried than what surely can.
     Polled,
 }
 
-/// What `Way::Polled` writes at once: PIPE_BUF is what a pipe takes when poll(2) says that it takes
-/// anything (pipe(7)), and a terminal's least is less only while it is stopped, when poll says no.
-const POLLED_WRITE: usize = 256;
+/// What surely can be written when poll(2) says that anything can: PIPE_BUF for a pipe (pipe(7)), a
+/// byte for a terminal. (A line end that becomes two can still find room for one only.)
+const PIPE_TAKES: usize = 4096;
+const TERMINAL_TAKES: usize = 1;
 
 /// The size of a wide pipe: the most that an unprivileged user may ask for, pipe(7).
 const WIDE: usize = 1 << 20;
@@ -281,14 +285,15 @@ impl Descriptor {
         match self.way {
             Way::Plain | Way::Private => attempt(|| Ok(rustix::io::write(fd, buf)?)),
             Way::PerCall => match attempt(|| os::write_nowait(fd, buf)) {
-                Err(e) if is_unsupported(&e) => polled_write(fd, buf),
+                Err(e) if is_unsupported(&e) => polled_write(fd, buf, PIPE_TAKES),
                 other => other,
             },
             Way::Socket => {
                 let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
                 attempt(|| Ok(rustix::net::send(fd, buf, flags)?))
             }
-            Way::Polled => polled_write(fd, buf),
+            Way::Polled if self.terminal => polled_write(fd, buf, TERMINAL_TAKES),
+            Way::Polled => polled_write(fd, buf, PIPE_TAKES),
         }
     }
 
@@ -326,11 +331,11 @@ fn polled_read(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Io> {
     attempt_read(|| Ok(rustix::io::read(fd, &mut *buf)?))
 }
 
-fn polled_write(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<Io> {
+fn polled_write(fd: BorrowedFd<'_>, buf: &[u8], most: usize) -> io::Result<Io> {
     if !os::is_ready(fd, PollFlags::OUT)? {
         return Ok(Io::Blocked);
     }
-    let some = buf.get(..POLLED_WRITE).unwrap_or(buf);
+    let some = buf.get(..most).unwrap_or(buf);
     attempt(|| Ok(rustix::io::write(fd, some)?))
 }
 

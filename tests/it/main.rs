@@ -19,6 +19,7 @@ mod util;
 
 mod connect;
 mod cuts;
+mod deaths;
 mod drain;
 mod ends;
 mod faults;

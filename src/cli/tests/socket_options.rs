@@ -218,7 +218,7 @@ fn usage_errors_name_the_option_and_the_range() {
 fn sockets_that_were_passed_in_are_what_they_are() {
     let parse = |option: &str| {
         let words = ["oxnc", "-l", option];
-        parse_with(words.map(OsString::from).to_vec(), true)
+        parse_with(words.map(OsString::from).to_vec(), Some(1))
     };
     for option in ["--mptcp", "-S", "--device=lo"] {
         let name = option.split('=').next().unwrap_or_default();
