@@ -388,6 +388,41 @@ fn times_that_were_asked_for_hold_to_the_end() {
     }
 }
 
+/// A client with this option and its server, between whom no packet goes any more.
+fn cut_off(option: &str) -> (Running, [Net; 2], Peer) {
+    let (near, far) = Net::pair();
+    let server = far.inside(|| Server::on(([192, 0, 2, 2], 4000)));
+    let tool = Tool::oxnc(&[option, "192.0.2.2", "4000"]).stdin(In::Pipe);
+    let mut run = near.tool(tool).start();
+    let mut peer = server.accept();
+    run.write(b"x");
+    assert_eq!(peer.recv(1), b"x");
+    near.drop_input("drop");
+    (run, [near, far], peer)
+}
+
+#[test]
+fn data_that_is_not_acknowledged_in_time_ends_the_connection() {
+    needs!("root", "nft");
+    let (mut run, _nets, _peer) = cut_off("--user-timeout=1s");
+    let began = std::time::Instant::now();
+    run.write(b"lost");
+    run.wait_within(ms(5000))
+        .fails(5, &["192.0.2.2", "timed out"]);
+    assert!(began.elapsed() >= ms(900), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_silent_peer_that_does_not_answer_probes_is_gone() {
+    needs!("root", "nft");
+    let (run, _nets, _peer) = cut_off("--keepalive=1,1,2");
+    let began = std::time::Instant::now();
+    let done = run.wait_within(ms(8000));
+    assert!(matches!(done.status.code(), Some(3 | 5)), "{done:?}");
+    done.fails(done.status.code().unwrap(), &["192.0.2.2", "timed out"]);
+    assert!(began.elapsed() >= ms(2000), "{:?}", began.elapsed());
+}
+
 #[test]
 fn multipath_tcp_is_spoken_when_asked_for() {
     needs!("strace");
