@@ -1,6 +1,7 @@
 complete -c oxnc -s s -l source -d 'Connect from this local address' -r -f -a "(__fish_print_hostnames)"
 complete -c oxnc -s p -l source-port -d 'Connect from this local port' -r -f
 complete -c oxnc -l print-port -d 'Tell the port once the sockets listen' -r -F
+complete -c oxnc -l unix-mode -d 'Permissions of the Unix socket\'s file [default: 600]' -r -f
 complete -c oxnc -s q -l quit-after -d 'After stdin\'s end, quit after DUR of silence' -r -f
 complete -c oxnc -l on-peer-eof -d 'At the peer\'s end: quit, or send the rest' -r -f -a "exit\t'End the run'
 drain\t'Send the rest of stdin'"
@@ -26,6 +27,7 @@ complete -c oxnc -s V -l rtable -d 'Refused: Linux has no such routing tables' -
 complete -c oxnc -s l -l listen -d 'Wait for one client instead of connecting'
 complete -c oxnc -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c oxnc -s 6 -l ipv6 -d 'Use IPv6 only'
+complete -c oxnc -s U -l unix -d 'Connect to, or listen on, a Unix socket'
 complete -c oxnc -s n -l numeric -d 'Look nothing up: numeric addresses and ports only'
 complete -c oxnc -s d -l no-stdin -d 'Read nothing from stdin'
 complete -c oxnc -s N -l shutdown -d 'Send FIN when stdin ends or is /dev/null'

@@ -14,8 +14,8 @@ use thiserror::Error;
 
 use super::{end_of_data::QuitAfter, usage::quote};
 use crate::plan::{
-    Host, Keepalive, Port, PortTo, SockOpt, parse_duration, parse_duration_or_forever,
-    parse_kernel_name, parse_number, parse_size, parse_traffic_class, parse_user_timeout,
+    Keepalive, Port, PortTo, SockOpt, parse_duration, parse_duration_or_forever, parse_kernel_name,
+    parse_number, parse_size, parse_traffic_class, parse_user_timeout,
 };
 
 /// The sizes of buffers that netcat has always taken.
@@ -28,11 +28,6 @@ const PATH_LIMIT: usize = 4095;
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub(super) struct BadValue(String);
-
-/// A local address.
-pub(super) fn host() -> impl TypedValueParser<Value = Host> {
-    value(|word| read("address", word, Host::parse))
-}
 
 /// A local port.
 pub(super) fn local_port() -> impl TypedValueParser<Value = Port> {
@@ -52,6 +47,20 @@ pub(super) fn duration_or_forever() -> impl TypedValueParser<Value = QuitAfter> 
 /// Where a port is written to.
 pub(super) fn port_to() -> impl TypedValueParser<Value = PortTo> {
     value(read_port_to)
+}
+
+/// A file's permissions.
+pub(super) fn mode() -> impl TypedValueParser<Value = u32> {
+    value(|word| {
+        let digits = word.to_str().filter(|text| !text.starts_with('+'));
+        digits
+            .and_then(|text| u32::from_str_radix(text, 8).ok())
+            .filter(|mode| *mode <= 0o777)
+            .ok_or_else(|| {
+                let what = quote(word);
+                BadValue(format!("mode {what} is not an octal number from 0 to 777"))
+            })
+    })
 }
 
 /// The size of a socket's buffer.

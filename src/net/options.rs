@@ -4,6 +4,7 @@ use std::{error, fmt, io, net::SocketAddr, os::fd::AsFd, rc::Rc};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use super::Address;
 use crate::{
     os,
     plan::{SockOpt, SocketOption},
@@ -35,6 +36,8 @@ enum Peer {
     One(SocketAddr),
     /// Clients, on an address of this family.
     Any(SocketAddr),
+    /// Whoever is on this machine.
+    Unix,
 }
 
 impl Options {
@@ -61,18 +64,27 @@ impl Options {
         Ok(socket)
     }
 
-    /// Sets on a client's socket what it did not inherit. From a listening socket that somebody else
-    /// has made, and that must stay as it is, it inherited none.
+    /// Gives a Unix socket its options.
+    pub(super) fn unix(&self, socket: impl AsFd) -> io::Result<()> {
+        self.set(socket, When::BeforeBind, Peer::Unix)
+    }
+
+    /// Sets on a client's socket what it did not inherit: everything where the listening socket is
+    /// a Unix socket, or was passed in and is to stay as it is.
     pub(super) fn accepted(
         &self,
         socket: impl AsFd,
-        peer: SocketAddr,
-        listener: Origin,
+        peer: &Address,
+        passed_in: bool,
     ) -> io::Result<()> {
-        if listener == Origin::PassedIn {
-            self.set(&socket, When::BeforeBind, Peer::One(peer))?;
+        let peer = match peer {
+            Address::Inet(address) => Peer::One(*address),
+            Address::Unix(_) => Peer::Unix,
+        };
+        if passed_in || matches!(peer, Peer::Unix) {
+            self.set(&socket, When::BeforeBind, peer)?;
         }
-        self.set(&socket, When::AfterAccept, Peer::One(peer))
+        self.set(&socket, When::AfterAccept, peer)
     }
 
     fn stream(&self, address: SocketAddr) -> io::Result<Socket> {
@@ -102,15 +114,6 @@ impl Options {
         }
         Ok(())
     }
-}
-
-/// Where a listening socket comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// It was made here, with all options.
-    Ours,
-    /// A supervisor passed it in.
-    PassedIn,
 }
 
 /// When an option is set.
@@ -227,9 +230,10 @@ fn md5_signature(peer: Peer, key: &[u8]) -> (i32, Vec<u8>) {
         }
         Peer::Any(SocketAddr::V4(_)) => (libc::AF_INET, Vec::new()),
         Peer::Any(SocketAddr::V6(_)) => (libc::AF_INET6, Vec::new()),
+        Peer::Unix => (libc::AF_UNSPEC, Vec::new()),
     };
     let (name, flags) = match peer {
-        Peer::One(_) => (libc::TCP_MD5SIG, 0),
+        Peer::One(_) | Peer::Unix => (libc::TCP_MD5SIG, 0),
         Peer::Any(_) => (libc::TCP_MD5SIG_EXT, PREFIX),
     };
     let family = libc::sa_family_t::try_from(family).unwrap_or_default();
@@ -266,6 +270,8 @@ impl Peer {
             Self::One(SocketAddr::V6(v6)) => v6.ip().to_ipv4_mapped().is_some(),
             Self::One(SocketAddr::V4(_)) | Self::Any(SocketAddr::V4(_)) => true,
             Self::Any(SocketAddr::V6(_)) => false,
+            // The kernel will say that there is no such thing, in whatever name it is set.
+            Self::Unix => true,
         }
     }
 }

@@ -9,6 +9,7 @@ mod number;
 mod options;
 mod secret;
 mod sockopt;
+mod unix;
 
 pub use address::{AddressError, Endpoint, Host, Port};
 pub use duration::{DurationError, parse_duration, parse_duration_or_forever};
@@ -19,6 +20,7 @@ pub use options::{
 };
 pub use secret::SecretSource;
 pub use sockopt::{SockOpt, SockOptError};
+pub use unix::{UnixAddress, UnixAddressError};
 
 use std::{os::fd::RawFd, path::PathBuf, time::Duration};
 
@@ -42,6 +44,8 @@ pub struct Plan {
 pub enum Action {
     /// Connect to a peer.
     Connect(Connect),
+    /// Connect to a Unix socket.
+    ConnectUnix(UnixAddress),
     /// Wait for a peer.
     Listen(Listen),
 }
@@ -86,6 +90,13 @@ pub enum ListenOn {
         host: Option<Host>,
         /// The port; `Port::Number(0)` lets the kernel pick one for all of the sockets.
         port: Port,
+    },
+    /// A Unix socket.
+    Unix {
+        /// Its name.
+        address: UnixAddress,
+        /// The permissions of its file (`--unix-mode`); abstract names have none.
+        mode: u32,
     },
     /// The sockets that a supervisor passed in (`LISTEN_FDS`, `sd_listen_fds(3)`).
     /// So many, from descriptor 3 on.

@@ -2,11 +2,13 @@
 
 mod socket;
 mod stdio;
+mod unix;
 
 use std::{io, os::fd::BorrowedFd, time::Duration};
 
 pub(crate) use socket::Socket;
 pub(crate) use stdio::{InputKind, Stdio};
+pub(crate) use unix::UnixSocket;
 
 pub(crate) use crate::event::Want;
 

@@ -86,12 +86,12 @@ fn only_one_connection_is_made() {
         serve(&net, "192.0.2.1:4000"),
         serve(&net, "[2001:db8:1::1]:4000"),
     );
-    let run = net.tool(Tool::oxnc(&["target", "4000"])).start();
+    let run = net.tool(Tool::oxnc(&["-v", "target", "4000"])).start();
     let peer = six.accept();
     // The other attempt would begin after 250 ms.
     assert!(!four.has_client_within(ms(400)));
     peer.close();
-    run.wait().succeeds();
+    run.wait().exits(0);
 }
 
 #[test]

@@ -1,16 +1,11 @@
 //! Options of sockets: each reaches the kernel before it matters, or ends the run with its name.
 
-use std::{
-    fs,
-    net::SocketAddr,
-    os::fd::OwnedFd,
-    path::{Path, PathBuf},
-};
+use std::{fs, net::SocketAddr, os::fd::OwnedFd, path::PathBuf};
 
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 use socket2::{SockRef, Socket};
 
-use crate::util::{In, Net, Peer, Running, Server, Signal, Terminal, Tool, Trace, ms};
+use crate::util::{Family, In, Net, Peer, Running, Server, Tool, Trace, ms};
 
 const V4: &str = "127.0.0.1";
 const V6: &str = "::1";
@@ -146,7 +141,7 @@ fn every_option_is_set_before_bind_and_connect() {
         let (trace, tool) = traced(Tool::oxnc(ALL).args(&["-s", host, host, &port]));
         let run = tool.start();
         let peer = server.accept();
-        has_all(&socket_to(&run, peer.local));
+        has_all(&socket_to(&run, peer.local()));
         peer.close();
         run.wait().succeeds();
         let lines = trace.lines();
@@ -167,7 +162,7 @@ fn every_option_is_set_before_bind_and_listen_and_inherited_by_the_client() {
         let mut peer = peer;
         peer.send(b"x");
         run.stdout().wait_for(1);
-        has_all(&socket_to(&run, peer.local));
+        has_all(&socket_to(&run, peer.local()));
         peer.close();
         run.wait().succeeds();
         let again = vec!["bind(", "listen(", "SO_PRIORITY, [5], 4"];
@@ -190,6 +185,30 @@ fn both_families_of_a_listener_have_the_options() {
 }
 
 #[test]
+fn unix_sockets_have_the_options_that_are_not_of_the_network() {
+    needs!("strace");
+    let options = ["-I64k", "-O32k", "--sockopt=socket:SO_PRIORITY:5"];
+    let expected = [
+        "SO_RCVBUF, [65536], 4",
+        "SO_SNDBUF, [32768], 4",
+        "SO_PRIORITY, [5], 4",
+    ];
+    let (trace, tool) = traced(Tool::listen_at(Family::Unix, &options));
+    let (run, spot) = tool.start_listening_at();
+    let client = Tool::connect(spot, &options).stdin(In::Bytes(b"hello".to_vec()));
+    let (client_trace, client) = traced(client);
+    client.run().succeeds();
+    run.wait().succeeds().wrote(b"hello");
+    let before = |call| [&expected[..], &[call]].concat();
+    in_order(&client_trace.lines(), &before("connect("));
+    let lines = trace.lines();
+    in_order(&lines, &before("bind("));
+    // An accepted Unix socket inherits none of them.
+    let accepted = lines.iter().rposition(|line| line.contains("accept4("));
+    in_order(&lines[accepted.unwrap()..], &expected);
+}
+
+#[test]
 fn a_socket_passed_in_stays_as_it_is_and_its_client_gets_the_options() {
     let server = Server::new();
     let port = server.port();
@@ -202,7 +221,7 @@ fn a_socket_passed_in_stays_as_it_is_and_its_client_gets_the_options() {
     let mut peer = Peer::connect(port);
     peer.send(b"x");
     run.stdout().wait_for(1);
-    let socket = socket_to(&run, peer.local);
+    let socket = socket_to(&run, peer.local());
     assert_eq!(
         (socket.ttl_v4().unwrap(), socket.priority().unwrap()),
         (44, 5)
@@ -219,7 +238,7 @@ fn an_ipv4_address_mapped_into_ipv6_has_the_options_of_ipv4() {
     let server = Server::new();
     let run = Tool::oxnc(&["--ttl=44", "::ffff:127.0.0.1", &server.port().to_string()]).start();
     let peer = server.accept();
-    let mapped = match peer.local {
+    let mapped = match peer.local() {
         SocketAddr::V4(v4) => SocketAddr::from((v4.ip().to_ipv6_mapped(), v4.port())),
         v6 => v6,
     };
@@ -271,6 +290,15 @@ fn an_option_that_the_kernel_refuses_ends_the_run_and_is_named() {
         Tool::oxnc(options).args(&target).run().fails(1, words);
         let listening = Tool::oxnc(options).args(&["-l", V4, "0"]).run();
         listening.fails(1, words);
+    }
+    let spot = crate::util::Spot::new_socket();
+    let path = spot.path().to_str().unwrap();
+    for words in [["-U", path], ["-lU", path]] {
+        let done = Tool::oxnc(&["--sockopt=tcp:TCP_NODELAY:1"])
+            .args(&words)
+            .run();
+        done.fails(1, &[path, "cannot set --sockopt tcp:TCP_NODELAY:1"]);
+        assert!(!spot.path().exists());
     }
     assert!(!server.has_client_within(ms(0)));
 }
@@ -467,133 +495,4 @@ fn a_device_is_the_only_way_out() {
         .run();
     assert!(matches!(done.status.code(), Some(1 | 124)), "{done:?}");
     assert!(!server.has_client_within(ms(0)));
-}
-
-/// A key in a file, in a folder of its own.
-fn key_file(key: &[u8]) -> (tempfile::TempDir, String) {
-    let dir = tempfile::tempdir().unwrap();
-    let path: &Path = &dir.path().join("key");
-    fs::write(path, key).unwrap();
-    let option = format!("--md5sig-key-file={}", path.display());
-    (dir, option)
-}
-
-#[test]
-fn segments_are_signed_with_the_same_key_on_both_sides() {
-    for host in [V4, V6] {
-        let (_dir, file) = key_file(b"the key\r\nnot the key\n");
-        let (run, port) = Tool::listen_with(&["-S", &file], &[host, "0"]).start_listening();
-        let client = ["-S", "--md5sig-key-env=OXNC_KEY", host, &port.to_string()];
-        let done = Tool::oxnc(&client)
-            .under(&["env", "OXNC_KEY=the key"])
-            .stdin(In::Bytes(b"signed".to_vec()))
-            .run();
-        done.succeeds();
-        run.wait().succeeds().wrote(b"signed");
-    }
-}
-
-#[test]
-fn another_key_and_no_key_at_all_look_like_nobody() {
-    let (_dir, right) = key_file(b"right");
-    let (_other_dir, wrong) = key_file(b"wrong");
-    let (run, port) = Tool::listen(&["-S", &right]).start_listening();
-    for options in [&["-S", wrong.as_str()][..], &[]] {
-        let done = Tool::connect(port, &["--connect-timeout=500ms"])
-            .args(options)
-            .run();
-        done.fails(124, &["no connection"]).took_about(ms(500));
-    }
-    let client = Tool::connect(port, &["-S", &right]).stdin(In::Bytes(b"signed".to_vec()));
-    client.run().succeeds();
-    run.wait().succeeds().wrote(b"signed");
-}
-
-#[test]
-fn a_key_that_cannot_be_is_explained() {
-    let (_dir, long) = key_file(&[b'x'; 81]);
-    let (_empty_dir, empty) = key_file(b"\nsecond line");
-    let (_longest_dir, longest) = key_file(&[b'x'; 80]);
-    let connect = |words: &[&str]| Tool::connect(1, &["-S", "--connect-timeout=100ms"]).args(words);
-    connect(&[&long]).run().fails(2, &["key", "80 bytes"]);
-    connect(&[&empty]).run().fails(2, &["key", "empty"]);
-    connect(&[&longest]).run().fails(124, &[]);
-    let unset = ["--md5sig-key-env=OXNC_NO_SUCH"];
-    connect(&unset).run().fails(2, &["OXNC_NO_SUCH", "not set"]);
-    let missing = ["--md5sig-key-file=/nonexistent"];
-    connect(&missing)
-        .run()
-        .fails(4, &["/nonexistent", "no such file"]);
-    let endless = ["--md5sig-key-file=/dev/zero"];
-    connect(&endless).run().fails(2, &["80 bytes"]);
-}
-
-#[test]
-fn a_key_that_does_not_come_is_waited_for_in_time() {
-    let dir = tempfile::tempdir().unwrap();
-    let fifo = crate::util::fifo(dir.path());
-    let option = format!("--md5sig-key-file={}", fifo.display());
-    let words = ["-S", option.as_str(), V4, "1"];
-    let late = Tool::oxnc(&["--max-time=500ms"]).args(&words).run();
-    late.fails(124, &["--max-time"]).took_about(ms(500));
-    let run = Tool::oxnc(&words).start();
-    run.runs_on_for(ms(200));
-    run.signal(Signal::TERM);
-    run.wait().dies_of(Signal::TERM);
-    let run = Tool::oxnc(&["--connect-timeout=100ms"])
-        .args(&words)
-        .start();
-    fs::write(&fifo, "key\n").unwrap();
-    run.wait().fails(124, &["--connect-timeout"]);
-}
-
-#[test]
-fn a_key_is_asked_for_on_the_terminal_without_an_echo() {
-    let (_dir, file) = key_file(b"s3cret");
-    let (server, port) = Tool::listen(&["-S", &file]).start_listening();
-    let mut terminal = Terminal::new();
-    let settings = terminal.settings();
-    let run = Tool::connect(port, &["-S"])
-        .stdin(In::Fd(terminal.side()))
-        .under(&["setsid", "-c"])
-        .start();
-    terminal.screen.wait_for_text("key: ");
-    assert_ne!(terminal.settings(), settings);
-    terminal.type_in("s3cret\n");
-    // It is connected when what is typed next arrives there.
-    terminal.screen.wait_for_text("key: \r\n");
-    terminal.type_in("hello\n");
-    server.stdout().wait_for(6);
-    assert_eq!(terminal.settings(), settings);
-    terminal.type_in("\x04");
-    server.wait().succeeds().wrote(b"hello\n");
-    run.wait().succeeds();
-    let screen = String::from_utf8_lossy(&terminal.screen.so_far()).into_owned();
-    assert!(!screen.contains("s3cret"), "{screen:?}");
-}
-
-#[test]
-fn the_terminal_is_as_before_when_nobody_answers() {
-    let mut terminal = Terminal::new();
-    let script = "trap : INT; stty -g; \"$@\"; echo $?; stty -g";
-    let run = Tool::connect(1, &["-S"])
-        .stdin(In::Fd(terminal.side()))
-        .under(&["setsid", "-c", "sh", "-c", script, "sh"])
-        .start();
-    terminal.screen.wait_for_text("key: ");
-    // Suspending it is switched off, interrupting it is not.
-    terminal.type_in("\x1a\x03");
-    let done = run.wait();
-    let text = String::from_utf8_lossy(&done.stdout).into_owned();
-    let lines = text.lines().collect::<Vec<_>>();
-    let [before, status, after] = lines[..] else {
-        panic!("{lines:?}")
-    };
-    assert_eq!((status, after), ("130", before));
-}
-
-#[test]
-fn without_a_terminal_the_other_ways_are_named() {
-    let done = Tool::connect(1, &["-S"]).under(&["setsid"]).run();
-    done.fails(2, &["no terminal", "--md5sig-key-file"]);
 }

@@ -1,11 +1,12 @@
 //! The options of sockets: which of them go together, and in which order they are set.
 
 use super::{super::socket_options::SocketOptions, exclude};
-use crate::plan::{SecretSource, SocketOption};
+use crate::plan::{Scope, SecretSource, SocketOption};
 
 impl SocketOptions {
-    /// Options that nobody can have, and those that mean nothing without another one.
-    pub(super) fn check(&self) -> Result<(), String> {
+    /// Options that nobody can have, those of other sockets, and those that mean nothing without
+    /// another one.
+    pub(super) fn check(&self, unix: bool) -> Result<(), String> {
         if self.rtable.is_some() {
             return Err(
                 "option '-V': Linux has no such routing tables; 'ip netns exec', '--device' or \
@@ -26,6 +27,14 @@ impl SocketOptions {
             (self.md5sig, "-S", self.mptcp, "--mptcp"),
         ];
         exclude(&excluding)?;
+        let options = self.in_order();
+        let mut foreign = options
+            .iter()
+            .filter(|option| option.scope() > Scope::Socket);
+        if let Some(option) = foreign.next().filter(|_| unix) {
+            let name = option.name();
+            return Err(format!("options '{name}' and '-U' exclude each other"));
+        }
         let for_keys = [
             (self.md5sig_key_file.is_some(), "--md5sig-key-file"),
             (self.md5sig_key_env.is_some(), "--md5sig-key-env"),

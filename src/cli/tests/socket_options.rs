@@ -210,6 +210,18 @@ fn usage_errors_name_the_option_and_the_range() {
         let said = stop_or_plan(&format!("example.com 80 {options}"));
         assert_eq!(said, Err(Stop::Usage(expected)), "{options}");
     }
+    for option in ["--ttl=1", "--tos=1", "--min-ttl=1", "--device=lo"]
+        .into_iter()
+        .chain(["--keepalive", "--nodelay", "--user-timeout=1", "--mptcp"])
+        .chain(["--congestion=reno", "--md5sig"])
+    {
+        let name = option.split('=').next().unwrap_or_default();
+        let expected = format!("options '{name}' and '-U' exclude each other");
+        for line in ["-U", "-lU"].map(|mode| format!("{mode} {option} path")) {
+            assert_eq!(stop_or_plan(&line), Err(Stop::Usage(expected.clone())));
+        }
+    }
+    assert!(stop_or_plan("-U path -b -D -I 1 -O 1 --sockopt 1:1:1").is_ok());
     // What nobody can have is refused whatever is missing besides.
     assert!(matches!(stop_or_plan("-Z"), Err(Stop::Usage(said)) if said.contains("DCCP")));
 }
