@@ -1,6 +1,7 @@
 //! Tables: from arguments to a plan, and from arguments to a usage line.
 
 mod plans;
+mod socket_options;
 mod usage_lines;
 
 use std::ffi::OsString;
