@@ -32,10 +32,16 @@ impl Words {
         let transfer = transfer(&self.end_of_data);
         let limits = limits(&self.time_limits);
         let verbosity = self.messages.verbose;
+        let datagrams = self.datagram_settings()?;
+        let inherited = inherited && datagrams.is_none();
         let action = if self.listening.listen {
             Action::Listen(self.listen(lookup, inherited)?)
         } else {
             Action::Connect(self.connect(lookup)?)
+        };
+        let action = match datagrams {
+            Some(settings) => settings.apply(action),
+            None => action,
         };
         Ok(Plan {
             action,

@@ -12,7 +12,9 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use thiserror::Error;
 
 use super::{end_of_data::QuitAfter, usage::quote};
-use crate::plan::{Host, Port, PortTo, parse_duration, parse_duration_or_forever};
+use crate::plan::{
+    Group, Host, LARGEST_DATAGRAM, Port, PortTo, parse_duration, parse_duration_or_forever,
+};
 
 /// One less than `PATH_MAX` of Linux, which counts the NUL.
 const PATH_LIMIT: usize = 4095;
@@ -45,6 +47,34 @@ pub(super) fn duration_or_forever() -> impl TypedValueParser<Value = QuitAfter> 
 /// Where a port is written to.
 pub(super) fn port_to() -> impl TypedValueParser<Value = PortTo> {
     value(read_port_to)
+}
+
+/// A number of datagrams, in netcat's range.
+pub(super) fn recv_limit() -> impl TypedValueParser<Value = u64> {
+    value(|word| read("limit", word, |text| number(text, 1, i32::MAX as u64)))
+}
+
+/// The size of a datagram.
+pub(super) fn datagram_size() -> impl TypedValueParser<Value = usize> {
+    value(|word| {
+        let most = LARGEST_DATAGRAM as u64;
+        let size = read("size", word, |text| number(text, 1, most))?;
+        Ok(usize::try_from(size).unwrap_or(LARGEST_DATAGRAM))
+    })
+}
+
+/// A multicast group.
+pub(super) fn group() -> impl TypedValueParser<Value = Group> {
+    value(|word| read("group", word, Group::parse))
+}
+
+/// Digits alone, within a range.
+fn number(text: &str, least: u64, most: u64) -> Result<u64, String> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    text.parse()
+        .ok()
+        .filter(|n| digits && (least..=most).contains(n))
+        .ok_or_else(|| format!("is not a number from {least} to {most}"))
 }
 
 /// Reads a word that must be text; `what` it should be begins the complaint.

@@ -22,7 +22,7 @@ const ONE_CLIENT: i32 = 0;
 
 /// How often another port is tried when the one that the kernel gave for the first address is taken
 /// on another one.
-const PORT_TRIES: usize = 32;
+pub(super) const PORT_TRIES: usize = 32;
 
 /// Running out of descriptors or memory delays an accept; each time twice as long.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
@@ -178,7 +178,7 @@ fn bind(address: SocketAddr) -> io::Result<Socket> {
 }
 
 /// EADDRNOTAVAIL is also what a machine whose IPv6 is switched off says to `::` and `::1`.
-fn is_missing_family(e: &io::Error) -> bool {
+pub(super) fn is_missing_family(e: &io::Error) -> bool {
     matches!(
         e.raw_os_error(),
         Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL)

@@ -1,11 +1,13 @@
 //! Names become addresses, addresses become sockets.
 
+mod datagram;
 mod dial;
 mod listen;
 mod resolve;
 
 use std::{io, net::SocketAddr, time::Instant};
 
+pub(crate) use datagram::{call, receive};
 pub(crate) use dial::{Connection, Dial, dial};
 pub(crate) use listen::{Listener, inherited, listen};
 pub(crate) use resolve::{LookupFailure, Query, resolve};
@@ -13,6 +15,7 @@ pub(crate) use resolve::{LookupFailure, Query, resolve};
 use crate::{
     event::{Deadline, Reactor, Wake},
     outcome::{Setback, Stop},
+    plan::Group,
 };
 
 /// Why there is no socket.
@@ -38,6 +41,13 @@ pub(crate) enum Error {
     Listen {
         /// Which.
         address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// A multicast group could not be joined.
+    Join {
+        /// Which.
+        group: Group,
         /// Why.
         error: io::Error,
     },

@@ -4,9 +4,11 @@
 //! Whoever holds a `Plan` need not ask again.
 
 mod address;
+mod datagram;
 mod duration;
 
 pub use address::{AddressError, Endpoint, Host, Port};
+pub use datagram::{Datagrams, Group, GroupError, LARGEST_DATAGRAM, Role};
 pub use duration::{DurationError, parse_duration, parse_duration_or_forever};
 
 use std::{os::fd::RawFd, path::PathBuf, time::Duration};
@@ -31,6 +33,8 @@ pub enum Action {
     Connect(Connect),
     /// Wait for a peer.
     Listen(Listen),
+    /// Either of the two, with datagrams.
+    Datagrams(Datagrams),
 }
 
 /// A peer to connect to.

@@ -172,6 +172,7 @@ impl Link {
         Counters {
             sent: self.up.passed(),
             received: self.down.passed(),
+            datagrams: None,
         }
     }
 

@@ -65,6 +65,7 @@ fn open(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Result<Listener, net
         port,
         lookup: listen.lookup,
         passive: true,
+        datagrams: false,
     };
     let addresses = net::resolve(&mut stage.reactor, &query, limit.or(stage.total))?;
     net::listen(&stage.reactor, &addresses)

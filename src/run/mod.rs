@@ -1,6 +1,7 @@
 //! The stories, one a file: each reads as the steps of a run.
 
 mod connect;
+mod datagrams;
 mod listen;
 mod session;
 
@@ -36,6 +37,7 @@ pub fn run(plan: &Plan) -> Status {
     match &plan.action {
         Action::Connect(connect) => connect::run(&mut stage, connect, plan),
         Action::Listen(listen) => listen::run(&mut stage, listen, plan),
+        Action::Datagrams(datagrams) => datagrams::run(&mut stage, datagrams, plan),
     }
 }
 

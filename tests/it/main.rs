@@ -33,4 +33,6 @@ mod report;
 mod send_only;
 mod stdio;
 mod transfer;
+mod udp;
+mod udp_receivers;
 mod usage;

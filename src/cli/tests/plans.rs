@@ -64,14 +64,14 @@ fn plain() -> Plan {
 fn connect(plan: &mut Plan) -> &mut Connect {
     match &mut plan.action {
         Action::Connect(connect) => connect,
-        Action::Listen(_) => panic!("not a plan to connect"),
+        _ => panic!("not a plan to connect"),
     }
 }
 
 fn listen(line: &str) -> Listen {
     match plan(line).action {
         Action::Listen(listen) => listen,
-        Action::Connect(_) => panic!("{line}: not a plan to listen"),
+        _ => panic!("{line}: not a plan to listen"),
     }
 }
 

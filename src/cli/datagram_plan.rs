@@ -1,0 +1,122 @@
+//! From words to a plan, where it is about datagrams.
+
+use std::{net::IpAddr, time::Duration};
+
+use super::{Words, end_of_data::QuitAfter};
+use crate::plan::{Action, Datagrams, Group, Role};
+
+/// How long there has to be silence after stdin's end when nobody says anything else: an answer
+/// takes less on any network, and a script need not wait longer.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// What the words say about datagrams.
+pub(super) struct DatagramSettings {
+    size: Option<usize>,
+    recv_limit: Option<u64>,
+    quiet: Option<Duration>,
+    everyone: bool,
+    groups: Vec<Group>,
+}
+
+impl Words {
+    /// The settings, if it is to be datagrams at all.
+    pub(super) fn datagram_settings(&self) -> Result<Option<DatagramSettings>, String> {
+        let words = &self.datagrams;
+        let needs = |name: &str, other: &str| Err(format!("option '{name}' needs '{other}'"));
+        let listens = self.listening.listen;
+        let for_listeners = [(words.keep_open, "-k"), (!words.join.is_empty(), "--join")];
+        for (given, name) in for_listeners {
+            if given && !listens {
+                return needs(name, "-l");
+            }
+        }
+        if !words.udp {
+            if words.recv_limit.is_some() {
+                return Err("option '-W' counts datagrams and needs '-u'".into());
+            }
+            let for_datagrams = [
+                (words.size.is_some(), "--datagram-size"),
+                (!words.join.is_empty(), "--join"),
+                (words.keep_open, "-k"),
+            ];
+            return match for_datagrams.into_iter().find(|(given, _)| *given) {
+                Some((_, name)) => needs(name, "-u"),
+                None => Ok(None),
+            };
+        }
+        self.check_streams_only()?;
+        self.check_groups()?;
+        Ok(Some(DatagramSettings {
+            size: words.size,
+            recv_limit: words.recv_limit,
+            quiet: self.quiet(),
+            everyone: words.keep_open,
+            groups: words.join.clone(),
+        }))
+    }
+
+    /// Datagrams have no end and are not acknowledged. `-N` is let pass, because `nc -uN` is common
+    /// and does nothing either.
+    fn check_streams_only(&self) -> Result<(), String> {
+        let end = &self.end_of_data;
+        let for_streams = [
+            (end.no_shutdown, "--no-shutdown"),
+            (end.linger.is_some(), "--linger"),
+            (end.on_peer_eof.is_some(), "--on-peer-eof"),
+        ];
+        match for_streams.into_iter().find(|(given, _)| *given) {
+            Some((_, name)) => Err(format!("options '-u' and '{name}' exclude each other")),
+            None => Ok(()),
+        }
+    }
+
+    fn check_groups(&self) -> Result<(), String> {
+        for group in &self.datagrams.join {
+            let (family, option, name) = match group.address {
+                IpAddr::V4(_) => (self.names.ipv6, "-6", "IPv4"),
+                IpAddr::V6(_) => (self.names.ipv4, "-4", "IPv6"),
+            };
+            if family {
+                return Err(format!(
+                    "'{option}' excludes the {name} address '{}'",
+                    group.address
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// After stdin's end, the run is done when nothing has come for so long.
+    fn quiet(&self) -> Option<Duration> {
+        let times = &self.time_limits;
+        let silence = times.idle_timeout.or(times.timeout);
+        match self.end_of_data.quit_after {
+            Some(QuitAfter(Some(time))) => Some(time),
+            _ if self.listening.listen => None,
+            Some(QuitAfter(None)) => silence.filter(|time| !time.is_zero()),
+            None if self.end_of_data.send_only => Some(silence.unwrap_or_default()),
+            None => Some(silence.unwrap_or(QUIET)),
+        }
+    }
+}
+
+impl DatagramSettings {
+    /// The same conversation in datagrams.
+    pub(super) fn apply(self, action: Action) -> Action {
+        let role = match action {
+            Action::Connect(connect) => Role::Caller(connect),
+            Action::Listen(listen) => Role::Receiver {
+                listen,
+                everyone: self.everyone,
+                groups: self.groups,
+            },
+            other => return other,
+        };
+        Action::Datagrams(Datagrams {
+            role,
+            size: self.size,
+            recv_limit: self.recv_limit,
+            quiet: self.quiet,
+        })
+    }
+}

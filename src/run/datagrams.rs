@@ -1,0 +1,270 @@
+//! Datagrams: look up, connect or bind, exchange.
+
+use std::{io, net::SocketAddr, time::Instant};
+
+use super::Stage;
+use crate::{
+    event::{Deadline, Wake},
+    net::{self, Query},
+    outcome::{Limit, Outcome, Status, Stop},
+    plan::{
+        Connect, Datagrams, Group, Host, Input, Listen, ListenOn, Lookup, Plan, Port, Role, Source,
+    },
+    relay::{Exchange, ExchangeRules, News, Step},
+    report::{Peer, PortSink, datagram_place, escape, place, reason},
+    stream::{DatagramSockets, Stdio},
+};
+
+/// Joins datagram sockets to standard input and output.
+pub(super) fn run(stage: &mut Stage, datagrams: &Datagrams, plan: &Plan) -> Status {
+    let opened = match &datagrams.role {
+        Role::Caller(connect) => call(stage, connect, plan),
+        Role::Receiver { listen, groups, .. } => receive(stage, listen, groups, plan),
+    };
+    let (sockets, peer) = match opened {
+        Ok(opened) => opened,
+        Err(status) => return status,
+    };
+    let started = Instant::now();
+    let exchange = join(stage, sockets, datagrams, plan);
+    let mut peer = peer;
+    match exchange.and_then(|exchange| relay(stage, exchange, &mut peer, datagrams)) {
+        Ok(outcome) => {
+            let peer = peer.to_string();
+            let took = started.elapsed();
+            stage.report.datagrams_ended(&outcome, &peer, took);
+            outcome.status()
+        }
+        Err(e) => {
+            stage.report.failure(&format!("{peer}: {}", reason(&e)));
+            Status::Local
+        }
+    }
+}
+
+/// Whom messages name.
+#[derive(Debug)]
+enum Whom {
+    /// The peer that we have called, or that has called us.
+    Peer(Peer),
+    /// Where peers find us.
+    Places(String),
+}
+
+impl std::fmt::Display for Whom {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Peer(peer) => peer.fmt(f),
+            Self::Places(places) => f.write_str(places),
+        }
+    }
+}
+
+type Opened = (DatagramSockets, Whom);
+
+fn call(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Result<Opened, Status> {
+    let host = connect.target.host.to_string();
+    let called =
+        find(stage, connect, plan).and_then(|(to, from)| net::call(&stage.reactor, &to, &from));
+    let called = called.map_err(|error| {
+        let target = format!("{} port {}", escape(&host), connect.target.port);
+        give_up(stage, &error, &target)
+    })?;
+    for attempt in &called.failed {
+        let why = reason(&attempt.error);
+        stage
+            .report
+            .event(|| format!("no way to {}: {why}", place(attempt.address)));
+    }
+    let peer = Peer {
+        name: Some(host),
+        address: called.peer,
+    };
+    stage.report.event(|| format!("sending to {peer}"));
+    stage
+        .report
+        .fact(|| format!("local end is {}", place(called.local)));
+    Ok((called.sockets, Whom::Peer(peer)))
+}
+
+/// The target's addresses, and ours to bind.
+fn find(
+    stage: &mut Stage,
+    connect: &Connect,
+    plan: &Plan,
+) -> Result<(Vec<SocketAddr>, Vec<SocketAddr>), net::Error> {
+    let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
+    let deadline = limit.or(stage.total);
+    let query = query(
+        Some(&connect.target.host),
+        &connect.target.port,
+        connect.lookup,
+    );
+    let to = net::resolve(&mut stage.reactor, &query, deadline)?;
+    let from = match &connect.source {
+        Some(source) => local(stage, source, connect.lookup, deadline)?,
+        None => Vec::new(),
+    };
+    Ok((to, from))
+}
+
+fn local(
+    stage: &mut Stage,
+    source: &Source,
+    lookup: Lookup,
+    deadline: Deadline,
+) -> Result<Vec<SocketAddr>, net::Error> {
+    let any = Port::Number(0);
+    let query = Query {
+        passive: true,
+        ..query(
+            source.host.as_ref(),
+            source.port.as_ref().unwrap_or(&any),
+            lookup,
+        )
+    };
+    net::resolve(&mut stage.reactor, &query, deadline)
+}
+
+fn query<'a>(host: Option<&'a Host>, port: &'a Port, lookup: Lookup) -> Query<'a> {
+    Query {
+        host,
+        port,
+        lookup,
+        passive: false,
+        datagrams: true,
+    }
+}
+
+fn receive(
+    stage: &mut Stage,
+    listen: &Listen,
+    groups: &[Group],
+    plan: &Plan,
+) -> Result<Opened, Status> {
+    let port_to = listen.print_port.as_ref().map(PortSink::open).transpose();
+    let port_to = port_to.map_err(|(status, text)| {
+        stage.report.failure(&text);
+        status
+    })?;
+    let ListenOn::Address { host, port } = &listen.on else {
+        return Err(Status::Usage);
+    };
+    let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
+    let query = Query {
+        passive: true,
+        ..query(host.as_ref(), port, listen.lookup)
+    };
+    let bound = net::resolve(&mut stage.reactor, &query, limit.or(stage.total))
+        .and_then(|addresses| net::receive(&stage.reactor, &addresses, groups));
+    let bound = bound.map_err(|error| {
+        let target = match host {
+            Some(host) => format!("{} port {port}", escape(host.as_str())),
+            None => format!("port {port}"),
+        };
+        give_up(stage, &error, &target)
+    })?;
+    let places: Vec<String> = bound.addresses.iter().map(|a| place(*a)).collect();
+    for place in &places {
+        stage.report.event(|| format!("bound on {place}"));
+    }
+    if let (Some(sink), Some(address)) = (port_to, bound.addresses.first())
+        && let Err(text) = sink.write(address.port())
+    {
+        stage.report.failure(&text);
+        return Err(Status::Local);
+    }
+    Ok((bound.sockets, Whom::Places(places.join(", "))))
+}
+
+fn give_up(stage: &Stage, error: &net::Error, target: &str) -> Status {
+    stage.report.not_started(error, target);
+    error.setback().status()
+}
+
+fn join(
+    stage: &Stage,
+    sockets: DatagramSockets,
+    datagrams: &Datagrams,
+    plan: &Plan,
+) -> io::Result<Exchange> {
+    let transfer = &plan.transfer;
+    let near = Stdio::take(
+        &stage.reactor,
+        transfer.input == Input::Stdin,
+        transfer.send_only,
+    )?;
+    let (receiver, everyone) = match &datagrams.role {
+        Role::Caller(_) => (false, false),
+        Role::Receiver { everyone, .. } => (true, *everyone),
+    };
+    let rules = ExchangeRules {
+        receiver,
+        everyone,
+        size: datagrams.size,
+        recv_limit: datagrams.recv_limit,
+        quiet: datagrams.quiet,
+        idle: plan.limits.idle,
+        first: plan.limits.accept,
+    };
+    Ok(Exchange::new(
+        Box::new(near),
+        Box::new(sockets),
+        rules,
+        Instant::now(),
+    ))
+}
+
+fn relay(
+    stage: &mut Stage,
+    mut exchange: Exchange,
+    peer: &mut Whom,
+    datagrams: &Datagrams,
+) -> io::Result<Outcome> {
+    loop {
+        let now = Instant::now();
+        if let Some(expired) = stage.total.expired(now) {
+            return Ok(exchange.stop(Stop::Expired(expired)));
+        }
+        let step = exchange.step(now)?;
+        for news in exchange.news() {
+            tell(stage, news, peer, datagrams);
+        }
+        let until = match step {
+            Step::Done(outcome) => return Ok(*outcome),
+            Step::Again => Some(now),
+            Step::Wait(until) => until,
+        };
+        stage.counters.set(exchange.counters());
+        let until = [until, stage.total.at()].into_iter().flatten().min();
+        if let Wake::Signal(number) = stage.reactor.wait(until)? {
+            return Ok(exchange.stop(Stop::Signal(number)));
+        }
+    }
+}
+
+fn tell(stage: &Stage, news: News, peer: &mut Whom, datagrams: &Datagrams) {
+    let report = &stage.report;
+    match news {
+        News::From(address) => {
+            report.event(|| format!("first datagram from {}", datagram_place(&address)));
+            let alone = !matches!(&datagrams.role, Role::Receiver { everyone: true, .. });
+            if let (true, Some(address)) = (alone, address.as_socket()) {
+                *peer = Whom::Peer(Peer {
+                    name: None,
+                    address,
+                });
+            }
+        }
+        News::Forgotten(address, why) => report.event(|| {
+            let why = why.map_or_else(|| "others are served".into(), |e| reason(&e));
+            format!("no longer sending to {}: {why}", datagram_place(&address))
+        }),
+        News::TurnedTo(address) => {
+            report.event(|| format!("nobody there; sending to {}", datagram_place(&address)));
+            if let (Whom::Peer(peer), Some(address)) = (peer, address.as_socket()) {
+                peer.address = address;
+            }
+        }
+    }
+}
