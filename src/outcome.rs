@@ -122,6 +122,8 @@ pub enum Setback {
     /// What was asked for makes no sense, as it turned out: a service or an interface that does not
     /// exist, a descriptor that is not open.
     Usage,
+    /// Something of ours could not be written.
+    Local,
     /// Lookup, connecting, binding, listening or accepting failed.
     Failed,
     /// It was stopped before.
@@ -170,6 +172,7 @@ impl Setback {
     pub fn status(self) -> Status {
         match self {
             Self::Usage => Status::Usage,
+            Self::Local => Status::Local,
             Self::Failed => Status::NotStarted,
             Self::Stopped(Stop::Expired(_)) => Status::Expired,
             Self::Stopped(Stop::Signal(n)) => Status::Signal(n),

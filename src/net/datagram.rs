@@ -134,7 +134,7 @@ fn bind_all(addresses: &[SocketAddr], groups: &[Group]) -> Result<Vec<Socket>, E
                 port = socket.local_addr()?.as_socket().map(|a| a.port());
                 sockets.push(socket);
             }
-            Err(error) if is_missing_family(&error) => missing = Some((address, error)),
+            Err(error) if is_missing_family(&error, address) => missing = Some((address, error)),
             Err(error) => return Err(Error::Listen { address, error }),
         }
     }

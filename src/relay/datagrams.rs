@@ -71,6 +71,8 @@ pub(crate) struct Exchange {
     far: Box<dyn Datagrams>,
     rules: ExchangeRules,
     started: Instant,
+    /// Somebody is there who can be answered.
+    has_peer: bool,
     up: Up,
     down: Down,
     flows: Flows,
@@ -134,6 +136,7 @@ impl Exchange {
         Self {
             near,
             far,
+            has_peer: !rules.receiver,
             rules,
             started: now,
             up: Up {
@@ -360,22 +363,26 @@ impl Exchange {
         self.down.received.datagrams += 1;
         (self.down.start, self.down.end) = (0, length);
         self.last_move = now;
-        if self.rules.everyone {
-            let address = from.address.clone();
-            // Nobody can answer a sender without a name.
-            if address.is_unnamed() {
-                return;
-            }
-            if let Heard::New { forgotten } = self.flows.hear(from) {
-                self.news.push(News::From(address));
-                if let Some(flow) = forgotten {
-                    self.news.push(News::Forgotten(flow.address, None));
-                }
-            }
-        } else if self.rules.receiver && first {
+        // Nobody can answer a Unix socket without a name.
+        let nameless = from.address.is_unnamed();
+        if self.rules.everyone && !nameless {
+            self.hear(from);
+        } else if self.rules.receiver && !self.rules.everyone && first {
             self.news.push(News::From(from.address.clone()));
-            if let Err(e) = self.far.lock(&from) {
-                self.failed(e);
+            match self.far.lock(&from) {
+                Ok(()) => self.has_peer = !nameless,
+                Err(e) => self.failed(e),
+            }
+        }
+    }
+
+    fn hear(&mut self, from: Flow) {
+        self.has_peer = true;
+        let address = from.address.clone();
+        if let Heard::New { forgotten } = self.flows.hear(from) {
+            self.news.push(News::From(address));
+            if let Some(flow) = forgotten {
+                self.news.push(News::Forgotten(flow.address, None));
             }
         }
     }
@@ -463,12 +470,9 @@ impl Exchange {
 
     /// Input is for a peer, and not read before there is one.
     fn wants_input(&self) -> bool {
-        let has_peer = match (self.rules.receiver, self.rules.everyone) {
-            (false, _) => true,
-            (true, false) => self.down.received.datagrams > 0,
-            (true, true) => !self.flows.is_empty(),
-        };
-        has_peer && self.up.input == Input::Open && !self.has_heard_enough()
+        let open = self.up.input == Input::Open && !self.has_heard_enough();
+        let has_peer = self.has_peer && !(self.rules.everyone && self.flows.is_empty());
+        open && has_peer
     }
 
     fn wants_datagrams(&self) -> bool {

@@ -32,12 +32,12 @@ pub(super) fn failed(outcome: &Outcome, peer: &str) -> Option<String> {
     match (&outcome.up, &outcome.down) {
         (_, DownEnd::ReaderLeft) => None,
         (_, DownEnd::OutputFailed(e)) => Some(format!(
-            "cannot write to standard output: {}; {} of what {peer} sent were written",
+            "cannot write to standard output: {}; {} from {peer} written",
             reason(e),
             bytes(received)
         )),
         (UpEnd::InputFailed(e), _) => Some(format!(
-            "cannot read standard input: {}; {} were sent to {peer}",
+            "cannot read standard input: {}; {} sent to {peer}",
             reason(e),
             bytes(sent)
         )),

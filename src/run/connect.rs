@@ -11,7 +11,7 @@ use crate::{
     net::{self, Connection, Dial, Query},
     outcome::{Limit, Status},
     plan::{Connect, Plan, Port, Source},
-    report::{Peer, place},
+    report::{Peer, escape, place, why},
     stream::Socket,
 };
 
@@ -21,11 +21,7 @@ pub(super) fn run(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Status {
     let connection = match reach(stage, connect, plan) {
         Ok(connection) => connection,
         Err(error) => {
-            let target = format!(
-                "{} port {}",
-                crate::report::escape(&host),
-                connect.target.port
-            );
+            let target = format!("{} port {}", escape(&host), connect.target.port);
             stage.report.not_started(&error, &target);
             return error.setback().status();
         }
@@ -55,7 +51,7 @@ fn reach(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Result<Connection
     let addresses = net::resolve(&mut stage.reactor, &query, deadline)?;
     stage
         .report
-        .fact(|| format!("{} is {}", target.host, all(&addresses)));
+        .fact(|| format!("{} is {}", escape(target.host.as_str()), all(&addresses)));
     let sources = match &connect.source {
         Some(source) => local(stage, source, connect, deadline)?,
         None => Vec::new(),
@@ -90,7 +86,7 @@ fn local(
 
 fn tell(stage: &Stage, connection: &Connection, peer: &Peer) {
     for attempt in &connection.failed {
-        let why = crate::report::reason(&attempt.error);
+        let why = why(attempt);
         stage
             .report
             .event(|| format!("no connection to {}: {why}", place(attempt.address)));

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Instant};
 
-use super::Stage;
+use super::{Stage, listen};
 use crate::{
     event::{Deadline, Wake},
     net::{self, Query},
@@ -11,7 +11,7 @@ use crate::{
         Connect, Datagrams, Group, Host, Input, Listen, ListenOn, Lookup, Plan, Port, Role, Source,
     },
     relay::{Exchange, ExchangeRules, News, Step},
-    report::{Peer, PortSink, datagram_place, escape, place, reason},
+    report::{Peer, PortSink, datagram_place, escape, place, reason, why},
     stream::{DatagramSockets, Stdio},
 };
 
@@ -71,7 +71,7 @@ fn call(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Result<Opened, Sta
         give_up(stage, &error, &target)
     })?;
     for attempt in &called.failed {
-        let why = reason(&attempt.error);
+        let why = why(attempt);
         stage
             .report
             .event(|| format!("no way to {}: {why}", place(attempt.address)));
@@ -138,22 +138,22 @@ fn query<'a>(host: Option<&'a Host>, port: &'a Port, lookup: Lookup) -> Query<'a
 
 fn receive(
     stage: &mut Stage,
-    listen: &Listen,
+    on: &Listen,
     groups: &[Group],
     plan: &Plan,
 ) -> Result<Opened, Status> {
-    let port_to = listen.print_port.as_ref().map(PortSink::open).transpose();
-    let port_to = port_to.map_err(|(status, text)| {
+    let port_to = on.print_port.as_ref().map(PortSink::new).transpose();
+    let port_to = port_to.map_err(|(setback, text)| {
         stage.report.failure(&text);
-        status
+        setback.status()
     })?;
-    let ListenOn::Address { host, port } = &listen.on else {
+    let ListenOn::Address { host, port } = &on.on else {
         return Err(Status::Usage);
     };
     let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
     let query = Query {
         passive: true,
-        ..query(host.as_ref(), port, listen.lookup)
+        ..query(host.as_ref(), port, on.lookup)
     };
     let bound = net::resolve(&mut stage.reactor, &query, limit.or(stage.total))
         .and_then(|addresses| net::receive(&stage.reactor, &addresses, groups));
@@ -168,11 +168,8 @@ fn receive(
     for place in &places {
         stage.report.event(|| format!("bound on {place}"));
     }
-    if let (Some(sink), Some(address)) = (port_to, bound.addresses.first())
-        && let Err(text) = sink.write(address.port())
-    {
-        stage.report.failure(&text);
-        return Err(Status::Local);
+    if let (Some(sink), Some(address)) = (port_to, bound.addresses.first()) {
+        listen::print_port(stage, sink, address.port(), stage.total)?;
     }
     Ok((bound.sockets, Whom::Places(places.join(", "))))
 }

@@ -279,7 +279,8 @@ impl Datagrams for DatagramSockets {
         let moves = to
             .local
             .is_some_and(|local| route_source(&to.address) != Some(address(local)));
-        if self.in_groups || moves {
+        // A Unix socket without a name cannot be told from another one, and not be answered.
+        if self.in_groups || moves || to.address.is_unnamed() {
             log::debug!("not connected to the first sender: {:?}", to.local);
             self.peer = Peer::Known(flow);
             return Ok(());

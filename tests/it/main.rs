@@ -19,6 +19,7 @@ mod util;
 
 mod connect;
 mod cuts;
+mod deaths;
 mod drain;
 mod ends;
 mod faults;
@@ -36,3 +37,4 @@ mod transfer;
 mod udp;
 mod udp_receivers;
 mod usage;
+mod zero_copy;
