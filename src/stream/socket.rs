@@ -124,6 +124,7 @@ impl Stream for Socket {
         // The end of what was reset looks like a clean one to splice(2).
         let fd = self.fd().ok().filter(|_| self.reset.is_none())?;
         Some(Raw {
+            file: None,
             source: Some(fd),
             sink: Some(fd),
         })

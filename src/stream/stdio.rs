@@ -143,10 +143,13 @@ impl Stream for Stdio {
             Output::Open(output) => output.raw(),
             Output::Missing | Output::Discard | Output::Closed => None,
         };
-        Some(Raw {
-            source: self.input.as_ref().and_then(Descriptor::raw),
-            sink,
-        })
+        let input = self.input.as_ref();
+        let door = input.and_then(Descriptor::raw);
+        let (file, source) = match input {
+            Some(input) if input.way == Way::Plain => (door, None),
+            _ => (None, door),
+        };
+        Some(Raw { file, source, sink })
     }
 }
 
