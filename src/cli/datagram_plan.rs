@@ -3,7 +3,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use super::{Words, end_of_data::QuitAfter};
-use crate::plan::{Action, Datagrams, Group, Role};
+use crate::plan::{Action, Datagrams, Group, ListenOn, Role};
 
 /// How long there has to be silence after stdin's end when nobody says anything else: an answer
 /// takes less on any network, and a script need not wait longer.
@@ -102,21 +102,26 @@ impl Words {
 
 impl DatagramSettings {
     /// The same conversation in datagrams.
-    pub(super) fn apply(self, action: Action) -> Action {
+    pub(super) fn apply(self, action: Action) -> Result<Action, String> {
         let role = match action {
             Action::Connect(connect) => Role::Caller(connect),
+            Action::Listen(listen)
+                if matches!(listen.on, ListenOn::Inherited(_)) && !self.groups.is_empty() =>
+            {
+                return Err("option '--join' needs a port".into());
+            }
             Action::Listen(listen) => Role::Receiver {
                 listen,
                 everyone: self.everyone,
                 groups: self.groups,
             },
-            other => return other,
+            other => return Ok(other),
         };
-        Action::Datagrams(Datagrams {
+        Ok(Action::Datagrams(Datagrams {
             role,
             size: self.size,
             recv_limit: self.recv_limit,
             quiet: self.quiet,
-        })
+        }))
     }
 }

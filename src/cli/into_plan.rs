@@ -33,14 +33,13 @@ impl Words {
         let limits = limits(&self.time_limits);
         let verbosity = self.messages.verbose;
         let datagrams = self.datagram_settings()?;
-        let inherited = inherited.filter(|_| datagrams.is_none());
         let action = if self.listening.listen {
             Action::Listen(self.listen(lookup, inherited)?)
         } else {
             Action::Connect(self.connect(lookup)?)
         };
         let action = match datagrams {
-            Some(settings) => settings.apply(action),
+            Some(settings) => settings.apply(action)?,
             None => action,
         };
         Ok(Plan {

@@ -96,6 +96,28 @@ pub(crate) fn receive(
     Err(last.unwrap_or_else(|| Error::System(io::ErrorKind::AddrNotAvailable.into())))
 }
 
+/// The sockets that a supervisor passed in: `count` of them from descriptor 3 on. They stay as they
+/// are, since the supervisor may use them later.
+pub(crate) fn receive_inherited(reactor: &Reactor, count: usize) -> Result<Bound, Error> {
+    let mut sockets = Vec::new();
+    for number in (3..).take(count) {
+        let fd = os::adopt_fd(number).map_err(|_| Error::Inherited {
+            number,
+            open: false,
+        })?;
+        let socket = Socket::from(fd);
+        let datagrams = socket.r#type().is_ok_and(|t| t == Type::DGRAM);
+        let Some(address) = socket.local_addr()?.as_socket().filter(|_| datagrams) else {
+            return Err(Error::NotDatagrams(number));
+        };
+        if address.ip().is_unspecified() {
+            os::report_destinations(&socket, address.is_ipv6())?;
+        }
+        sockets.push(socket);
+    }
+    adopt(reactor, sockets, true)
+}
+
 type BindFailure = (Option<SocketAddr>, io::Error);
 
 fn connect(to: SocketAddr, sources: &[SocketAddr]) -> Result<Socket, BindFailure> {

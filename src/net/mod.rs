@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub(crate) use datagram::{call, receive};
+pub(crate) use datagram::{Bound, call, receive, receive_inherited};
 pub(crate) use dial::{Connection, Dial, dial};
 pub(crate) use listen::{Listener, inherited, listen};
 pub(crate) use resolve::{LookupFailure, Query, resolve};
@@ -64,6 +64,8 @@ pub(crate) enum Error {
         /// Whether it is open at all.
         open: bool,
     },
+    /// What was passed in is nothing that datagrams come from; its number.
+    NotDatagrams(i32),
     /// No client could be accepted.
     Accept(io::Error),
     /// The event loop or a thread failed.
@@ -100,7 +102,8 @@ impl Error {
                 failure: LookupFailure::NoSuchService | LookupFailure::NoSuchZone,
                 ..
             }
-            | Self::Inherited { .. } => Setback::Usage,
+            | Self::Inherited { .. }
+            | Self::NotDatagrams(_) => Setback::Usage,
             Self::Stopped { stop, .. } => Setback::Stopped(*stop),
             _ => Setback::Failed,
         }

@@ -139,6 +139,9 @@ pub(super) fn not_started(error: &Error, target: &str) -> Option<String> {
         Error::Inherited { number, open: true } => {
             format!("LISTEN_FDS names descriptor {number}, which is not a TCP socket that listens")
         }
+        Error::NotDatagrams(number) => {
+            format!("LISTEN_FDS names descriptor {number}, which is not a UDP socket")
+        }
         Error::Accept(e) => format!("cannot accept a client on {target}: {}", reason(e)),
         Error::System(e) => format!("{target}: {}", reason(e)),
     })

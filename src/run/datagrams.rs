@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, time::Instant};
 use super::{Stage, listen};
 use crate::{
     event::{Deadline, Wake},
-    net::{self, Query},
+    net::{self, Bound, Query},
     outcome::{Limit, Outcome, Status, Stop},
     plan::{
         Connect, Datagrams, Group, Host, Input, Listen, ListenOn, Lookup, Plan, Port, Role, Source,
@@ -147,23 +147,8 @@ fn receive(
         stage.report.failure(&text);
         setback.status()
     })?;
-    let ListenOn::Address { host, port } = &on.on else {
-        return Err(Status::Usage);
-    };
-    let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
-    let query = Query {
-        passive: true,
-        ..query(host.as_ref(), port, on.lookup)
-    };
-    let bound = net::resolve(&mut stage.reactor, &query, limit.or(stage.total))
-        .and_then(|addresses| net::receive(&stage.reactor, &addresses, groups));
-    let bound = bound.map_err(|error| {
-        let target = match host {
-            Some(host) => format!("{} port {port}", escape(host.as_str())),
-            None => format!("port {port}"),
-        };
-        give_up(stage, &error, &target)
-    })?;
+    let bound = bind(stage, on, groups, plan)
+        .map_err(|error| give_up(stage, &error, &listen::target(on)))?;
     let places: Vec<String> = bound.addresses.iter().map(|a| place(*a)).collect();
     for place in &places {
         stage.report.event(|| format!("bound on {place}"));
@@ -172,6 +157,25 @@ fn receive(
         listen::print_port(stage, sink, address.port(), stage.total)?;
     }
     Ok((bound.sockets, Whom::Places(places.join(", "))))
+}
+
+fn bind(
+    stage: &mut Stage,
+    on: &Listen,
+    groups: &[Group],
+    plan: &Plan,
+) -> Result<Bound, net::Error> {
+    let (host, port) = match &on.on {
+        ListenOn::Inherited(count) => return net::receive_inherited(&stage.reactor, *count),
+        ListenOn::Address { host, port } => (host.as_ref(), port),
+    };
+    let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
+    let query = Query {
+        passive: true,
+        ..query(host, port, on.lookup)
+    };
+    let addresses = net::resolve(&mut stage.reactor, &query, limit.or(stage.total))?;
+    net::receive(&stage.reactor, &addresses, groups)
 }
 
 fn give_up(stage: &Stage, error: &net::Error, target: &str) -> Status {

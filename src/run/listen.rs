@@ -100,7 +100,7 @@ fn give_up(stage: &Stage, error: &net::Error, target: &str) -> Status {
     error.setback().status()
 }
 
-fn target(listen: &Listen) -> String {
+pub(super) fn target(listen: &Listen) -> String {
     match &listen.on {
         ListenOn::Inherited(_) => "the inherited sockets".into(),
         ListenOn::Address { host: None, port } => format!("port {port}"),

@@ -95,8 +95,9 @@ pub(crate) struct DatagramSockets {
     given: u32,
     peer: Peer,
     unix: bool,
-    /// The kernel must not know the peer: a connected socket gets nothing that goes to a group.
-    in_groups: bool,
+    /// The kernel must not know the peer: a connected socket gets nothing that goes to a group, and
+    /// one that a supervisor has passed in is to stay as it is.
+    unconnected: bool,
     /// Connected to the target's other addresses, until the target has shown where it is.
     spare: Vec<(Source, SockAddr)>,
     turned_to: Option<SockAddr>,
@@ -123,10 +124,10 @@ impl DatagramSockets {
         }
     }
 
-    /// Sockets that are bound, and perhaps members of groups.
-    pub(crate) fn bound(sockets: Vec<Source>, in_groups: bool) -> Self {
+    /// Sockets that are bound, and that must not be connected where they are `unconnected`.
+    pub(crate) fn bound(sockets: Vec<Source>, unconnected: bool) -> Self {
         Self {
-            in_groups,
+            unconnected,
             ..Self::new(sockets, Peer::Any)
         }
     }
@@ -143,7 +144,7 @@ impl DatagramSockets {
             turn: 0,
             given: 0,
             peer,
-            in_groups: false,
+            unconnected: false,
             spare: Vec::new(),
             turned_to: None,
         }
@@ -201,12 +202,12 @@ impl DatagramSockets {
     fn try_elsewhere(&mut self, buf: &[u8]) -> io::Result<Io> {
         let mut sent = self.send_to_peer(buf);
         while !self.spare.is_empty() {
-            let refused = match &sent {
-                Ok(_) => self.check().is_err_and(|e| is_refusal(&e)),
-                Err(e) => is_refusal(e),
-            };
-            if !refused {
-                break;
+            match sent.and_then(|io| self.check().map(|()| io)) {
+                Err(e) if is_refusal(&e) => {}
+                other => {
+                    sent = other;
+                    break;
+                }
             }
             let (socket, address) = self.spare.remove(0);
             self.sockets = vec![socket];
@@ -280,7 +281,7 @@ impl Datagrams for DatagramSockets {
             .local
             .is_some_and(|local| route_source(&to.address) != Some(address(local)));
         // A Unix socket without a name cannot be told from another one, and not be answered.
-        if self.in_groups || moves || to.address.is_unnamed() {
+        if self.unconnected || moves || to.address.is_unnamed() {
             log::debug!("not connected to the first sender: {:?}", to.local);
             self.peer = Peer::Known(flow);
             return Ok(());

@@ -271,6 +271,39 @@ fn a_stalled_reader_costs_nothing_but_what_does_not_fit() {
     drop((run, rx));
 }
 
+/// What a supervisor does: the socket is descriptor 3.
+fn passed_in(socket: std::os::fd::OwnedFd, words: &[&str]) -> Tool {
+    let script = "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$@\"";
+    Tool::oxnc(words)
+        .under(&["sh", "-c", script, "sh"])
+        .stdin(In::Fd(socket))
+}
+
+#[test]
+fn a_socket_passed_in_is_heard_and_left_as_it_was() {
+    let socket = Udp::new();
+    let port = socket.port();
+    let theirs = socket.0.try_clone().unwrap();
+    let run = passed_in(theirs.into(), &["-lu", "-W2"]).start();
+    let (a, b) = (Udp::to(port), Udp::to(port));
+    a.send(b"1");
+    run.stdout().wait_for(1);
+    b.send(b"x");
+    a.send(b"2");
+    run.wait().succeeds().wrote(b"12");
+    assert!(socket.0.peer_addr().is_err());
+    b.send(b"y");
+    assert_eq!(socket.recv(), b"y");
+
+    let stream = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    passed_in(stream.into(), &["-lu"])
+        .run()
+        .fails(2, &["descriptor 3", "UDP"]);
+    passed_in(socket.0.into(), &["-lu", "--join", "239.1.2.3"])
+        .run()
+        .fails(2, &["--join", "port"]);
+}
+
 /// A namespace whose loopback device carries multicasts.
 fn with_groups() -> Net {
     let net = Net::new();
