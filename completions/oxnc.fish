@@ -1,6 +1,7 @@
 complete -c oxnc -s s -l source -d 'Connect from this local address' -r -f -a "(__fish_print_hostnames)"
 complete -c oxnc -s p -l source-port -d 'Connect from this local port' -r -f
 complete -c oxnc -l print-port -d 'Tell the port once the sockets listen' -r -F
+complete -c oxnc -l unix-mode -d 'Permissions of the Unix socket\'s file [default: 600]' -r -f
 complete -c oxnc -s W -l recv-limit -d 'Quit after N datagrams have come' -r -f
 complete -c oxnc -l datagram-size -d 'Put at most N bytes into a datagram' -r -f
 complete -c oxnc -l join -d 'Receive what is sent to a multicast group' -r -f
@@ -18,6 +19,7 @@ complete -c oxnc -s u -l udp -d 'Use UDP instead of TCP'
 complete -c oxnc -s k -l keep-open -d 'Go on with more than one peer'
 complete -c oxnc -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c oxnc -s 6 -l ipv6 -d 'Use IPv6 only'
+complete -c oxnc -s U -l unix -d 'Connect to, or listen on, a Unix socket'
 complete -c oxnc -s n -l numeric -d 'Look nothing up: numeric addresses and ports only'
 complete -c oxnc -s d -l no-stdin -d 'Read nothing from stdin'
 complete -c oxnc -s N -l shutdown -d 'Send FIN when stdin ends or is /dev/null'

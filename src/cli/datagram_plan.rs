@@ -2,8 +2,8 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use super::{Words, end_of_data::QuitAfter};
-use crate::plan::{Action, Datagrams, Group, ListenOn, Role};
+use super::{Words, end_of_data::QuitAfter, usage::quote};
+use crate::plan::{Action, Datagrams, Group, ListenOn, Role, UnixAddress};
 
 /// How long there has to be silence after stdin's end when nobody says anything else: an answer
 /// takes less on any network, and a script need not wait longer.
@@ -16,6 +16,7 @@ pub(super) struct DatagramSettings {
     quiet: Option<Duration>,
     everyone: bool,
     groups: Vec<Group>,
+    own: Option<UnixAddress>,
 }
 
 impl Words {
@@ -52,6 +53,7 @@ impl Words {
             quiet: self.quiet(),
             everyone: words.keep_open,
             groups: words.join.clone(),
+            own: self.own_unix_address()?,
         }))
     }
 
@@ -70,7 +72,21 @@ impl Words {
         }
     }
 
+    /// The name of a caller's own Unix socket.
+    fn own_unix_address(&self) -> Result<Option<UnixAddress>, String> {
+        let word = self.connecting.source.as_ref();
+        let word = word.filter(|_| self.names.unix && !self.listening.listen);
+        let own = word.map(|word| {
+            UnixAddress::parse(word)
+                .map_err(|bad| format!("option '-s': path {} {bad}", quote(word)))
+        });
+        own.transpose()
+    }
+
     fn check_groups(&self) -> Result<(), String> {
+        if self.names.unix && !self.datagrams.join.is_empty() {
+            return Err("options '-U' and '--join' exclude each other".into());
+        }
         for group in &self.datagrams.join {
             let (family, option, name) = match group.address {
                 IpAddr::V4(_) => (self.names.ipv6, "-6", "IPv4"),
@@ -105,6 +121,10 @@ impl DatagramSettings {
     pub(super) fn apply(self, action: Action) -> Result<Action, String> {
         let role = match action {
             Action::Connect(connect) => Role::Caller(connect),
+            Action::ConnectUnix(target) => Role::UnixCaller {
+                target,
+                own: self.own,
+            },
             Action::Listen(listen)
                 if matches!(listen.on, ListenOn::Inherited(_)) && !self.groups.is_empty() =>
             {

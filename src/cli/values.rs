@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use super::{end_of_data::QuitAfter, usage::quote};
 use crate::plan::{
-    Group, Host, LARGEST_DATAGRAM, Port, PortTo, parse_duration, parse_duration_or_forever,
+    Group, LARGEST_DATAGRAM, Port, PortTo, parse_duration, parse_duration_or_forever,
 };
 
 /// One less than `PATH_MAX` of Linux, which counts the NUL.
@@ -23,11 +23,6 @@ const PATH_LIMIT: usize = 4095;
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub(super) struct BadValue(String);
-
-/// A local address.
-pub(super) fn host() -> impl TypedValueParser<Value = Host> {
-    value(|word| read("address", word, Host::parse))
-}
 
 /// A local port.
 pub(super) fn local_port() -> impl TypedValueParser<Value = Port> {
@@ -75,6 +70,20 @@ fn number(text: &str, least: u64, most: u64) -> Result<u64, String> {
         .ok()
         .filter(|n| digits && (least..=most).contains(n))
         .ok_or_else(|| format!("is not a number from {least} to {most}"))
+}
+
+/// A file's permissions.
+pub(super) fn mode() -> impl TypedValueParser<Value = u32> {
+    value(|word| {
+        let digits = word.to_str().filter(|text| !text.starts_with('+'));
+        digits
+            .and_then(|text| u32::from_str_radix(text, 8).ok())
+            .filter(|mode| *mode <= 0o777)
+            .ok_or_else(|| {
+                let what = quote(word);
+                BadValue(format!("mode {what} is not an octal number from 0 to 777"))
+            })
+    })
 }
 
 /// Reads a word that must be text; `what` it should be begins the complaint.

@@ -9,7 +9,7 @@ use rustix::net::netdevice::name_to_index;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 
 use super::{
-    Attempt, Error,
+    Address, Attempt, Error, SocketFile,
     listen::{PORT_TRIES, is_missing_family},
 };
 use crate::{
@@ -26,16 +26,20 @@ const QUEUE: usize = 4 << 20;
 /// A conversation that we begin.
 pub(crate) struct Called {
     pub sockets: DatagramSockets,
-    pub local: SocketAddr,
-    pub peer: SocketAddr,
+    pub local: Address,
+    pub peer: Address,
     /// The addresses that cannot be reached.
     pub failed: Vec<Attempt>,
+    /// Our own name, if it is a file.
+    pub file: Option<SocketFile>,
 }
 
 /// Sockets that wait for datagrams.
 pub(crate) struct Bound {
     pub sockets: DatagramSockets,
-    pub addresses: Vec<SocketAddr>,
+    pub addresses: Vec<Address>,
+    /// The name of a Unix socket, if it is a file.
+    pub file: Option<SocketFile>,
 }
 
 /// Connects to the first address to which there is a route; the others are kept as spares. Nothing
@@ -51,7 +55,7 @@ pub(crate) fn call(
         match connect(*to, sources) {
             Ok(socket) => connected.push((socket, *to)),
             Err((from, error)) => failed.push(Attempt {
-                address: *to,
+                address: (*to).into(),
                 from,
                 error,
             }),
@@ -68,9 +72,10 @@ pub(crate) fn call(
         .collect::<io::Result<_>>()?;
     Ok(Called {
         sockets: DatagramSockets::connected(socket, spare),
-        local,
-        peer,
+        local: local.into(),
+        peer: peer.into(),
         failed,
+        file: None,
     })
 }
 
@@ -107,11 +112,13 @@ pub(crate) fn receive_inherited(reactor: &Reactor, count: usize) -> Result<Bound
         })?;
         let socket = Socket::from(fd);
         let datagrams = socket.r#type().is_ok_and(|t| t == Type::DGRAM);
-        let Some(address) = socket.local_addr()?.as_socket().filter(|_| datagrams) else {
-            return Err(Error::NotDatagrams(number));
-        };
-        if address.ip().is_unspecified() {
-            os::report_destinations(&socket, address.is_ipv6())?;
+        match Address::of(&socket)? {
+            _ if !datagrams => return Err(Error::NotDatagrams(number)),
+            None => return Err(Error::NotDatagrams(number)),
+            Some(Address::Inet(address)) if address.ip().is_unspecified() => {
+                os::report_destinations(&socket, address.is_ipv6())?;
+            }
+            Some(_) => {}
         }
         sockets.push(socket);
     }
@@ -157,11 +164,11 @@ fn bind_all(addresses: &[SocketAddr], groups: &[Group]) -> Result<Vec<Socket>, E
                 sockets.push(socket);
             }
             Err(error) if is_missing_family(&error, address) => missing = Some((address, error)),
-            Err(error) => return Err(Error::Listen { address, error }),
+            Err(error) => return Err(Error::listen(address, error)),
         }
     }
     if let (true, Some((address, error))) = (sockets.is_empty(), missing) {
-        return Err(Error::Listen { address, error });
+        return Err(Error::listen(address, error));
     }
     for group in groups {
         join(&sockets, group).map_err(|error| Error::Join {
@@ -218,15 +225,16 @@ fn join(sockets: &[Socket], group: &Group) -> io::Result<()> {
     }
 }
 
-fn adopt(reactor: &Reactor, sockets: Vec<Socket>, in_groups: bool) -> Result<Bound, Error> {
+fn adopt(reactor: &Reactor, sockets: Vec<Socket>, unconnected: bool) -> Result<Bound, Error> {
     let mut addresses = Vec::new();
     let mut sources: Vec<Source> = Vec::new();
     for socket in sockets {
-        addresses.extend(socket.local_addr()?.as_socket());
+        addresses.extend(Address::of(&socket)?);
         sources.push(reactor.adopt(socket.into())?);
     }
     Ok(Bound {
-        sockets: DatagramSockets::bound(sources, in_groups),
+        sockets: DatagramSockets::bound(sources, unconnected),
         addresses,
+        file: None,
     })
 }

@@ -1,9 +1,13 @@
 //! Names become addresses, addresses become sockets.
 
+mod address;
 mod datagram;
 mod dial;
 mod listen;
 mod resolve;
+mod socket_file;
+mod unix;
+mod unix_datagram;
 
 use std::{
     io,
@@ -11,10 +15,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub(crate) use datagram::{Bound, call, receive, receive_inherited};
+pub(crate) use address::Address;
+pub(crate) use datagram::{Bound, Called, call, receive, receive_inherited};
 pub(crate) use dial::{Connection, Dial, dial};
-pub(crate) use listen::{Listener, inherited, listen};
+pub(crate) use listen::{Listener, inherited, listen, listen_unix};
 pub(crate) use resolve::{LookupFailure, Query, resolve};
+pub(crate) use socket_file::SocketFile;
+pub(crate) use unix::connect_unix;
+pub(crate) use unix_datagram::{call_unix, receive_unix};
 
 use crate::{
     event::{Deadline, Reactor, Wake},
@@ -46,7 +54,7 @@ pub(crate) enum Error {
     /// An address could not be listened on.
     Listen {
         /// Which.
-        address: SocketAddr,
+        address: Address,
         /// Why.
         error: io::Error,
     },
@@ -87,7 +95,7 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) struct Attempt {
     /// Whom we tried to reach.
-    pub address: SocketAddr,
+    pub address: Address,
     /// The local address, when that is what could not be bound.
     pub from: Option<SocketAddr>,
     /// Why it failed.
@@ -106,6 +114,13 @@ impl Error {
             | Self::NotDatagrams(_) => Setback::Usage,
             Self::Stopped { stop, .. } => Setback::Stopped(*stop),
             _ => Setback::Failed,
+        }
+    }
+
+    fn listen(address: impl Into<Address>, error: io::Error) -> Self {
+        Self::Listen {
+            address: address.into(),
+            error,
         }
     }
 

@@ -2,6 +2,8 @@
 
 mod datagram;
 mod linux;
+mod unix;
 
 pub(crate) use datagram::*;
 pub(crate) use linux::*;
+pub(crate) use unix::*;

@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use thiserror::Error;
 
-use super::{Connect, Listen};
+use super::{Connect, Listen, UnixAddress};
 
 /// What IPv4 can carry in one datagram, and therefore the most that one read of stdin is cut into.
 pub const LARGEST_DATAGRAM: usize = 65_507;
@@ -27,6 +27,13 @@ pub struct Datagrams {
 pub enum Role {
     /// We do.
     Caller(Connect),
+    /// We do, to a Unix socket.
+    UnixCaller {
+        /// Its name.
+        target: UnixAddress,
+        /// Our own name; none leaves the choice to the kernel.
+        own: Option<UnixAddress>,
+    },
     /// A peer does.
     Receiver {
         /// Where it finds us.

@@ -6,10 +6,12 @@
 mod address;
 mod datagram;
 mod duration;
+mod unix;
 
 pub use address::{AddressError, Endpoint, Host, Port};
 pub use datagram::{Datagrams, Group, GroupError, LARGEST_DATAGRAM, Role};
 pub use duration::{DurationError, parse_duration, parse_duration_or_forever};
+pub use unix::{UnixAddress, UnixAddressError};
 
 use std::{os::fd::RawFd, path::PathBuf, time::Duration};
 
@@ -31,6 +33,8 @@ pub struct Plan {
 pub enum Action {
     /// Connect to a peer.
     Connect(Connect),
+    /// Connect to a Unix socket.
+    ConnectUnix(UnixAddress),
     /// Wait for a peer.
     Listen(Listen),
     /// Either of the two, with datagrams.
@@ -77,6 +81,13 @@ pub enum ListenOn {
         host: Option<Host>,
         /// The port; `Port::Number(0)` lets the kernel pick one for all of the sockets.
         port: Port,
+    },
+    /// A Unix socket.
+    Unix {
+        /// Its name.
+        address: UnixAddress,
+        /// The permissions of its file (`--unix-mode`); abstract names have none.
+        mode: u32,
     },
     /// The sockets that a supervisor passed in (`LISTEN_FDS`, `sd_listen_fds(3)`).
     /// So many, from descriptor 3 on.

@@ -4,23 +4,15 @@ use std::{io, time::Duration};
 
 use socket2::SockAddr;
 
-use super::{
-    escape,
-    messages::{bytes, counters, expired, place, reason},
+use super::messages::{bytes, counters, expired, place, reason};
+use crate::{
+    net::Address,
+    outcome::{Counters, DownEnd, Limit, Outcome, Stop, UpEnd},
 };
-use crate::outcome::{Counters, DownEnd, Limit, Outcome, Stop, UpEnd};
 
-/// An address of any kind as people read it.
+/// A correspondent as people read it.
 pub(crate) fn datagram_place(address: &SockAddr) -> String {
-    if let Some(address) = address.as_socket() {
-        place(address)
-    } else if let Some(path) = address.as_pathname() {
-        escape(&path.to_string_lossy()).into_owned()
-    } else if let Some(name) = address.as_abstract_namespace() {
-        format!("@{}", escape(&String::from_utf8_lossy(name)))
-    } else {
-        "a socket without a name".into()
-    }
+    Address::of_sender(address).map_or_else(|| "a socket without a name".into(), place)
 }
 
 /// Why an exchange of datagrams failed; none on success, and none where a signal is reason enough.

@@ -12,7 +12,7 @@ use crate::{
     outcome::{Limit, Status},
     plan::{Connect, Plan, Port, Source},
     report::{Peer, escape, place, why},
-    stream::Socket,
+    stream::{Socket, Stream},
 };
 
 /// Connects to a peer and joins it to standard input and output.
@@ -28,11 +28,12 @@ pub(super) fn run(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Status {
     };
     let peer = Peer {
         name: Some(host),
-        address: connection.peer,
+        address: connection.peer.into(),
     };
     tell(stage, &connection, &peer);
     let far = Socket::new(&stage.reactor, connection.socket);
     let far = far.map(|far| far.with_reset(connection.reset));
+    let far = far.map(|far| Box::new(far) as Box<dyn Stream>);
     session::run(stage, far, &peer, plan, Role::Caller)
 }
 
@@ -89,7 +90,7 @@ fn tell(stage: &Stage, connection: &Connection, peer: &Peer) {
         let why = why(attempt);
         stage
             .report
-            .event(|| format!("no connection to {}: {why}", place(attempt.address)));
+            .event(|| format!("no connection to {}: {why}", place(&attempt.address)));
     }
     stage.report.event(|| format!("connected to {peer}"));
     stage

@@ -5,10 +5,11 @@ use std::{io, net::SocketAddr, time::Instant};
 use super::{Stage, listen};
 use crate::{
     event::{Deadline, Wake},
-    net::{self, Bound, Query},
+    net::{self, Address, Bound, Called, Query, SocketFile},
     outcome::{Limit, Outcome, Status, Stop},
     plan::{
         Connect, Datagrams, Group, Host, Input, Listen, ListenOn, Lookup, Plan, Port, Role, Source,
+        UnixAddress,
     },
     relay::{Exchange, ExchangeRules, News, Step},
     report::{Peer, PortSink, datagram_place, escape, place, reason, why},
@@ -19,15 +20,16 @@ use crate::{
 pub(super) fn run(stage: &mut Stage, datagrams: &Datagrams, plan: &Plan) -> Status {
     let opened = match &datagrams.role {
         Role::Caller(connect) => call(stage, connect, plan),
+        Role::UnixCaller { target, own } => call_unix(stage, target, own.as_ref()),
         Role::Receiver { listen, groups, .. } => receive(stage, listen, groups, plan),
     };
-    let (sockets, peer) = match opened {
+    // The file of a Unix socket is there until the end.
+    let (sockets, mut peer, _file) = match opened {
         Ok(opened) => opened,
         Err(status) => return status,
     };
     let started = Instant::now();
     let exchange = join(stage, sockets, datagrams, plan);
-    let mut peer = peer;
     match exchange.and_then(|exchange| relay(stage, exchange, &mut peer, datagrams)) {
         Ok(outcome) => {
             let peer = peer.to_string();
@@ -60,7 +62,7 @@ impl std::fmt::Display for Whom {
     }
 }
 
-type Opened = (DatagramSockets, Whom);
+type Opened = (DatagramSockets, Whom, Option<SocketFile>);
 
 fn call(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Result<Opened, Status> {
     let host = connect.target.host.to_string();
@@ -70,21 +72,37 @@ fn call(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Result<Opened, Sta
         let target = format!("{} port {}", escape(&host), connect.target.port);
         give_up(stage, &error, &target)
     })?;
+    Ok(tell_called(stage, called, Some(host)))
+}
+
+fn call_unix(
+    stage: &Stage,
+    target: &UnixAddress,
+    own: Option<&UnixAddress>,
+) -> Result<Opened, Status> {
+    let called = net::call_unix(&stage.reactor, target, own).map_err(|error| {
+        let target = place(Address::Unix(target.clone()));
+        give_up(stage, &error, &target)
+    })?;
+    Ok(tell_called(stage, called, None))
+}
+
+fn tell_called(stage: &Stage, called: Called, name: Option<String>) -> Opened {
     for attempt in &called.failed {
         let why = why(attempt);
         stage
             .report
-            .event(|| format!("no way to {}: {why}", place(attempt.address)));
+            .event(|| format!("no way to {}: {why}", place(&attempt.address)));
     }
     let peer = Peer {
-        name: Some(host),
+        name,
         address: called.peer,
     };
     stage.report.event(|| format!("sending to {peer}"));
     stage
         .report
         .fact(|| format!("local end is {}", place(called.local)));
-    Ok((called.sockets, Whom::Peer(peer)))
+    (called.sockets, Whom::Peer(peer), called.file)
 }
 
 /// The target's addresses, and ours to bind.
@@ -149,14 +167,14 @@ fn receive(
     })?;
     let bound = bind(stage, on, groups, plan)
         .map_err(|error| give_up(stage, &error, &listen::target(on)))?;
-    let places: Vec<String> = bound.addresses.iter().map(|a| place(*a)).collect();
+    let places: Vec<String> = bound.addresses.iter().map(place).collect();
     for place in &places {
         stage.report.event(|| format!("bound on {place}"));
     }
-    if let (Some(sink), Some(address)) = (port_to, bound.addresses.first()) {
-        listen::print_port(stage, sink, address.port(), stage.total)?;
+    if let Some(sink) = port_to {
+        listen::print_port(stage, sink, &bound.addresses, stage.total)?;
     }
-    Ok((bound.sockets, Whom::Places(places.join(", "))))
+    Ok((bound.sockets, Whom::Places(places.join(", ")), bound.file))
 }
 
 fn bind(
@@ -167,6 +185,9 @@ fn bind(
 ) -> Result<Bound, net::Error> {
     let (host, port) = match &on.on {
         ListenOn::Inherited(count) => return net::receive_inherited(&stage.reactor, *count),
+        ListenOn::Unix { address, mode } => {
+            return net::receive_unix(&stage.reactor, address, *mode);
+        }
         ListenOn::Address { host, port } => (host.as_ref(), port),
     };
     let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
@@ -196,7 +217,7 @@ fn join(
         transfer.send_only,
     )?;
     let (receiver, everyone) = match &datagrams.role {
-        Role::Caller(_) => (false, false),
+        Role::Caller(_) | Role::UnixCaller { .. } => (false, false),
         Role::Receiver { everyone, .. } => (true, *everyone),
     };
     let rules = ExchangeRules {
@@ -250,7 +271,7 @@ fn tell(stage: &Stage, news: News, peer: &mut Whom, datagrams: &Datagrams) {
         News::From(address) => {
             report.event(|| format!("first datagram from {}", datagram_place(&address)));
             let alone = !matches!(&datagrams.role, Role::Receiver { everyone: true, .. });
-            if let (true, Some(address)) = (alone, address.as_socket()) {
+            if let (true, Some(address)) = (alone, Address::of_sender(&address)) {
                 *peer = Whom::Peer(Peer {
                     name: None,
                     address,
@@ -263,7 +284,7 @@ fn tell(stage: &Stage, news: News, peer: &mut Whom, datagrams: &Datagrams) {
         }),
         News::TurnedTo(address) => {
             report.event(|| format!("nobody there; sending to {}", datagram_place(&address)));
-            if let (Whom::Peer(peer), Some(address)) = (peer, address.as_socket()) {
+            if let (Whom::Peer(peer), Some(address)) = (peer, Address::of_sender(&address)) {
                 peer.address = address;
             }
         }

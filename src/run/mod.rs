@@ -4,6 +4,7 @@ mod connect;
 mod datagrams;
 mod listen;
 mod session;
+mod unix;
 
 use std::{cell::Cell, rc::Rc, time::Instant};
 
@@ -36,6 +37,7 @@ pub fn run(plan: &Plan) -> Status {
     };
     match &plan.action {
         Action::Connect(connect) => connect::run(&mut stage, connect, plan),
+        Action::ConnectUnix(address) => unix::run(&mut stage, address, plan),
         Action::Listen(listen) => listen::run(&mut stage, listen, plan),
         Action::Datagrams(datagrams) => datagrams::run(&mut stage, datagrams, plan),
     }

@@ -36,5 +36,8 @@ mod stdio;
 mod transfer;
 mod udp;
 mod udp_receivers;
+mod unix;
+mod unix_datagrams;
+mod unix_file;
 mod usage;
 mod zero_copy;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{super::Stop, stop_or_plan};
-use crate::plan::{Action, Datagrams, Group, Role};
+use crate::plan::{Action, Datagrams, Group, ListenOn, Role, UnixAddress};
 
 #[track_caller]
 fn datagrams(line: &str) -> Datagrams {
@@ -73,6 +73,37 @@ fn sizes_limits_and_groups_are_read() {
 }
 
 #[test]
+fn unix_sockets_have_a_name_on_both_sides() {
+    let unix = |name: &str| match name.strip_prefix('@') {
+        Some(name) => UnixAddress::Abstract(name.as_bytes().to_owned()),
+        None => UnixAddress::Path(name.into()),
+    };
+    let table = [
+        ("-uU s", "s", None),
+        ("-uU @s", "@s", None),
+        ("-u -U s -s own", "s", Some("own")),
+        ("-uU s -s @", "s", Some("@")),
+    ];
+    for (line, target, own) in table {
+        let expected = Role::UnixCaller {
+            target: unix(target),
+            own: own.map(unix),
+        };
+        assert_eq!(datagrams(line).role, expected, "{line}");
+    }
+    for line in ["-luU s", "-luU -s s"] {
+        let Role::Receiver { listen, .. } = datagrams(line).role else {
+            panic!("{line}: not a receiver");
+        };
+        let on = ListenOn::Unix {
+            address: unix("s"),
+            mode: 0o600,
+        };
+        assert_eq!(listen.on, on, "{line}");
+    }
+}
+
+#[test]
 fn what_datagrams_cannot_do_is_said_in_one_line() {
     let size = "is not a number from 1 to 65507";
     let table = [
@@ -137,6 +168,12 @@ fn what_datagrams_cannot_do_is_said_in_one_line() {
             "'-6' excludes the IPv4 address '239.1.2.3'".into(),
         ),
         ("-lu", "-l needs a port".into()),
+        (
+            "-luU s --join 239.1.2.3",
+            "options '-U' and '--join' exclude each other".into(),
+        ),
+        ("-uU -s own", "-U needs a path".into()),
+        ("-U s -s own", "option '-s' with '-U' needs '-l'".into()),
     ];
     for (line, expected) in table {
         match stop_or_plan(line) {

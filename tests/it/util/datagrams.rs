@@ -106,7 +106,7 @@ impl Records {
 
     /// The next record; an empty one is the end.
     pub fn read(&self) -> Vec<u8> {
-        let mut buffer = vec![0; 70_000];
+        let mut buffer = vec![0; 200_000];
         let n = io::Read::read(&mut &self.0, &mut buffer).expect("a record");
         buffer.truncate(n);
         buffer
