@@ -364,7 +364,7 @@ impl Exchange {
         (self.down.start, self.down.end) = (0, length);
         self.last_move = now;
         // Nobody can answer a Unix socket without a name.
-        let nameless = from.address.is_unnamed();
+        let nameless = from.is_nameless();
         if self.rules.everyone && !nameless {
             self.hear(from);
         } else if self.rules.receiver && !self.rules.everyone && first {

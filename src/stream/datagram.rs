@@ -36,6 +36,14 @@ pub(crate) struct Flow {
     pub local: Option<Local>,
 }
 
+impl Flow {
+    /// It is a Unix socket that was not bound: nobody can answer it, or tell it from another one.
+    pub(crate) fn is_nameless(&self) -> bool {
+        let family = size_of::<libc::sa_family_t>();
+        usize::try_from(self.address.len()).is_ok_and(|length| length <= family)
+    }
+}
+
 /// What an attempt to receive came to.
 #[derive(Debug)]
 pub(crate) enum Arrival {
@@ -280,14 +288,19 @@ impl Datagrams for DatagramSockets {
         let moves = to
             .local
             .is_some_and(|local| route_source(&to.address) != Some(address(local)));
-        // A Unix socket without a name cannot be told from another one, and not be answered.
-        if self.unconnected || moves || to.address.is_unnamed() {
+        if self.unconnected || moves || to.is_nameless() {
             log::debug!("not connected to the first sender: {:?}", to.local);
             self.peer = Peer::Known(flow);
             return Ok(());
         }
-        SockRef::from(self.socket(0)?).connect(&to.address)?;
-        self.peer = Peer::Locked(flow);
+        self.peer = match SockRef::from(self.socket(0)?).connect(&to.address) {
+            Ok(()) => Peer::Locked(flow),
+            // A Unix socket may have gone already. What it has sent is worth as much.
+            Err(e) => {
+                log::debug!("not connected to the first sender: {e}");
+                Peer::Known(flow)
+            }
+        };
         Ok(())
     }
 

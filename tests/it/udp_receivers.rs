@@ -298,7 +298,7 @@ fn a_socket_passed_in_is_heard_and_left_as_it_was() {
     let stream = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     passed_in(stream.into(), &["-lu"])
         .run()
-        .fails(2, &["descriptor 3", "UDP"]);
+        .fails(2, &["descriptor 3", "datagram"]);
     passed_in(socket.0.into(), &["-lu", "--join", "239.1.2.3"])
         .run()
         .fails(2, &["--join", "port"]);
