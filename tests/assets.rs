@@ -74,7 +74,9 @@ fn completion(shell: Shell) -> String {
     let script = without_trailing_blanks(&String::from_utf8(script).unwrap());
     match shell {
         // A colon ends the field of zsh's list that the name of the value stands in.
-        Shell::Zsh => script.replace(":fd:N|FILE:", ":fd\\:N|FILE:"),
+        Shell::Zsh => script
+            .replace(":fd:N|FILE:", ":fd\\:N|FILE:")
+            .replace(":LEVEL:NAME:VALUE:", ":LEVEL\\:NAME\\:VALUE:"),
         _ => script,
     }
 }

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use super::{Words, end_of_data::QuitAfter, usage::quote};
-use crate::plan::{Action, Datagrams, Group, ListenOn, Role, UnixAddress};
+use crate::plan::{Action, Datagrams, Group, ListenOn, Role, Scope, SocketOption, UnixAddress};
 
 /// How long there has to be silence after stdin's end when nobody says anything else: an answer
 /// takes less on any network, and a script need not wait longer.
@@ -17,6 +17,8 @@ pub(super) struct DatagramSettings {
     everyone: bool,
     groups: Vec<Group>,
     own: Option<UnixAddress>,
+    /// An option that changes a socket.
+    needs_own_socket: Option<&'static str>,
 }
 
 impl Words {
@@ -54,6 +56,7 @@ impl Words {
             everyone: words.keep_open,
             groups: words.join.clone(),
             own: self.own_unix_address()?,
+            needs_own_socket: self.needs_own_socket(),
         }))
     }
 
@@ -66,10 +69,23 @@ impl Words {
             (end.linger.is_some(), "--linger"),
             (end.on_peer_eof.is_some(), "--on-peer-eof"),
         ];
-        match for_streams.into_iter().find(|(given, _)| *given) {
-            Some((_, name)) => Err(format!("options '-u' and '{name}' exclude each other")),
+        let options = self.socket_options.in_order();
+        let for_tcp = options.iter().filter(|o| o.scope() == Scope::Tcp);
+        let given = for_streams.into_iter().filter(|(given, _)| *given);
+        let mut names = given
+            .map(|(_, name)| name)
+            .chain(for_tcp.map(SocketOption::name));
+        match names.next() {
+            Some(name) => Err(format!("options '-u' and '{name}' exclude each other")),
             None => Ok(()),
         }
+    }
+
+    /// What cannot be had of a socket that was passed in, which stays as it is.
+    fn needs_own_socket(&self) -> Option<&'static str> {
+        let option = self.socket_options.in_order();
+        let join = (!self.datagrams.join.is_empty()).then_some("--join");
+        join.or_else(|| option.first().map(SocketOption::name))
     }
 
     /// The name of a caller's own Unix socket.
@@ -126,9 +142,13 @@ impl DatagramSettings {
                 own: self.own,
             },
             Action::Listen(listen)
-                if matches!(listen.on, ListenOn::Inherited(_)) && !self.groups.is_empty() =>
+                if matches!(listen.on, ListenOn::Inherited(_))
+                    && self.needs_own_socket.is_some() =>
             {
-                return Err("option '--join' needs a port".into());
+                let name = self.needs_own_socket.unwrap_or_default();
+                return Err(format!(
+                    "option '{name}' needs a port: a socket that was passed in is what it is"
+                ));
             }
             Action::Listen(listen) => Role::Receiver {
                 listen,

@@ -33,7 +33,7 @@ pub(super) struct DatagramWords {
     /// Put at most N bytes into a datagram
     ///
     /// From 1 to 65507, which is what IPv4 can carry and the most there is without this option
-    /// (65527 with IPv6). Longer data is spread over several datagrams.
+    /// (65527 with IPv6); k means 1024. Longer data is spread over several datagrams.
     #[arg(
         long = "datagram-size",
         value_name = "N",

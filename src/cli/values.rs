@@ -3,6 +3,7 @@
 use std::{
     ffi::{OsStr, OsString},
     fmt::Display,
+    ops::RangeInclusive,
     os::{fd::RawFd, unix::ffi::OsStrExt as _},
     path::PathBuf,
     time::Duration,
@@ -13,8 +14,13 @@ use thiserror::Error;
 
 use super::{end_of_data::QuitAfter, usage::quote};
 use crate::plan::{
-    Group, LARGEST_DATAGRAM, Port, PortTo, parse_duration, parse_duration_or_forever,
+    Group, Keepalive, LARGEST_DATAGRAM, Port, PortTo, SockOpt, parse_duration,
+    parse_duration_or_forever, parse_kernel_name, parse_number, parse_size, parse_traffic_class,
+    parse_user_timeout,
 };
+
+/// The sizes of buffers that netcat has always taken.
+const BUFFER_SIZES: RangeInclusive<u64> = 1..=1 << 30;
 
 /// One less than `PATH_MAX` of Linux, which counts the NUL.
 const PATH_LIMIT: usize = 4095;
@@ -46,14 +52,17 @@ pub(super) fn port_to() -> impl TypedValueParser<Value = PortTo> {
 
 /// A number of datagrams, in netcat's range.
 pub(super) fn recv_limit() -> impl TypedValueParser<Value = u64> {
-    value(|word| read("limit", word, |text| number(text, 1, i32::MAX as u64)))
+    value(|word| {
+        let most = i32::MAX.unsigned_abs();
+        read("limit", word, |text| parse_number(text, 1..=most)).map(u64::from)
+    })
 }
 
 /// The size of a datagram.
 pub(super) fn datagram_size() -> impl TypedValueParser<Value = usize> {
     value(|word| {
         let most = LARGEST_DATAGRAM as u64;
-        let size = read("size", word, |text| number(text, 1, most))?;
+        let size = read("size", word, |text| parse_size(text, 1..=most))?;
         Ok(usize::try_from(size).unwrap_or(LARGEST_DATAGRAM))
     })
 }
@@ -61,15 +70,6 @@ pub(super) fn datagram_size() -> impl TypedValueParser<Value = usize> {
 /// A multicast group.
 pub(super) fn group() -> impl TypedValueParser<Value = Group> {
     value(|word| read("group", word, Group::parse))
-}
-
-/// Digits alone, within a range.
-fn number(text: &str, least: u64, most: u64) -> Result<u64, String> {
-    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    text.parse()
-        .ok()
-        .filter(|n| digits && (least..=most).contains(n))
-        .ok_or_else(|| format!("is not a number from {least} to {most}"))
 }
 
 /// A file's permissions.
@@ -83,6 +83,67 @@ pub(super) fn mode() -> impl TypedValueParser<Value = u32> {
                 let what = quote(word);
                 BadValue(format!("mode {what} is not an octal number from 0 to 777"))
             })
+    })
+}
+
+/// The size of a socket's buffer.
+pub(super) fn buffer_size() -> impl TypedValueParser<Value = u32> {
+    value(|word| {
+        let size = read("size", word, |text| parse_size(text, BUFFER_SIZES))?;
+        // None of the sizes is larger.
+        Ok(u32::try_from(size).unwrap_or(u32::MAX))
+    })
+}
+
+/// A number from 0 to 255.
+pub(super) fn byte() -> impl TypedValueParser<Value = u8> {
+    value(|word| {
+        let number = read("value", word, |text| parse_number(text, 0..=255))?;
+        Ok(u8::try_from(number).unwrap_or(u8::MAX))
+    })
+}
+
+/// A type of service.
+pub(super) fn traffic_class() -> impl TypedValueParser<Value = u8> {
+    value(|word| read("value", word, parse_traffic_class))
+}
+
+/// The times of keepalive probes.
+pub(super) fn keepalive() -> impl TypedValueParser<Value = Keepalive> {
+    value(|word| read("value", word, Keepalive::parse))
+}
+
+/// A time in milliseconds for `TCP_USER_TIMEOUT`.
+pub(super) fn user_timeout() -> impl TypedValueParser<Value = u32> {
+    value(|word| read("duration", word, parse_user_timeout))
+}
+
+/// The name of something in the kernel.
+pub(super) fn kernel_name() -> impl TypedValueParser<Value = String> {
+    value(|word| read("name", word, parse_kernel_name))
+}
+
+/// An option of setsockopt(2).
+pub(super) fn sockopt() -> impl TypedValueParser<Value = SockOpt> {
+    value(|word| read("value", word, SockOpt::parse))
+}
+
+/// A file.
+pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
+    value(|word| match word.len() {
+        0 => Err(BadValue(format!("{} is no file", quote(word)))),
+        1..=PATH_LIMIT => Ok(PathBuf::from(word)),
+        _ => Err(long_path(word)),
+    })
+}
+
+/// The name of an environment variable.
+pub(super) fn variable() -> impl TypedValueParser<Value = OsString> {
+    value(|word| {
+        if word.is_empty() || word.as_bytes().contains(&b'=') {
+            return Err(BadValue(format!("{} is no variable's name", quote(word))));
+        }
+        Ok(word.to_owned())
     })
 }
 
@@ -124,7 +185,12 @@ fn read_port_to(word: &OsStr) -> Result<PortTo, BadValue> {
         };
     }
     if bytes.len() > PATH_LIMIT {
-        return bad("is longer than a path can be (4,095 bytes)");
+        return Err(long_path(word));
     }
     Ok(PortTo::File(PathBuf::from(word)))
+}
+
+fn long_path(word: &OsStr) -> BadValue {
+    let why = "is longer than a path can be (4,095 bytes)";
+    BadValue(format!("{} {why}", quote(word)))
 }

@@ -6,10 +6,10 @@ use std::{
 };
 
 use rustix::net::netdevice::name_to_index;
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+use socket2::{Domain, InterfaceIndexOrAddress, Socket, Type};
 
 use super::{
-    Address, Attempt, Error, SocketFile,
+    Address, Attempt, Error, Options, SocketFile,
     listen::{PORT_TRIES, is_missing_family},
 };
 use crate::{
@@ -18,10 +18,6 @@ use crate::{
     plan::Group,
     stream::DatagramSockets,
 };
-
-/// What is asked of the kernel for datagrams that wait to be read; it gives what
-/// `net.core.rmem_max` allows. Its default holds two of the largest.
-const QUEUE: usize = 4 << 20;
 
 /// A conversation that we begin.
 pub(crate) struct Called {
@@ -48,11 +44,12 @@ pub(crate) fn call(
     reactor: &Reactor,
     addresses: &[SocketAddr],
     sources: &[SocketAddr],
+    options: &Options,
 ) -> Result<Called, Error> {
     let mut failed = Vec::new();
     let mut connected = Vec::new();
     for to in addresses {
-        match connect(*to, sources) {
+        match connect(*to, sources, options) {
             Ok(socket) => connected.push((socket, *to)),
             Err((from, error)) => failed.push(Attempt {
                 address: (*to).into(),
@@ -84,10 +81,11 @@ pub(crate) fn receive(
     reactor: &Reactor,
     addresses: &[SocketAddr],
     groups: &[Group],
+    options: &Options,
 ) -> Result<Bound, Error> {
     let mut last = None;
     for _ in 0..PORT_TRIES {
-        match bind_all(addresses, groups) {
+        match bind_all(addresses, groups, options) {
             Ok(sockets) => return adopt(reactor, sockets, !groups.is_empty()),
             Err(Error::Listen { address, error })
                 if error.kind() == io::ErrorKind::AddrInUse
@@ -127,9 +125,13 @@ pub(crate) fn receive_inherited(reactor: &Reactor, count: usize) -> Result<Bound
 
 type BindFailure = (Option<SocketAddr>, io::Error);
 
-fn connect(to: SocketAddr, sources: &[SocketAddr]) -> Result<Socket, BindFailure> {
+fn connect(
+    to: SocketAddr,
+    sources: &[SocketAddr],
+    options: &Options,
+) -> Result<Socket, BindFailure> {
     let failed = |error| (None, error);
-    let socket = open(to).map_err(failed)?;
+    let socket = options.datagram_caller(to).map_err(failed)?;
     if !sources.is_empty() {
         let family = |source: &&SocketAddr| source.is_ipv4() == to.is_ipv4();
         let Some(from) = sources.iter().find(family) else {
@@ -138,18 +140,21 @@ fn connect(to: SocketAddr, sources: &[SocketAddr]) -> Result<Socket, BindFailure
         let bound = socket.bind(&(*from).into());
         bound.map_err(|error| (Some(*from), error))?;
     }
-    socket.connect(&to.into()).map_err(failed)?;
-    Ok(socket)
+    match socket.connect(&to.into()) {
+        // ip(7): that of a broadcast address, and of nothing else but a packet filter.
+        Err(e) if e.raw_os_error() == Some(libc::EACCES) => Err(failed(io::Error::other(format!(
+            "{}; a broadcast address needs '-b'",
+            io::ErrorKind::PermissionDenied
+        )))),
+        connected => connected.map(|()| socket).map_err(failed),
+    }
 }
 
-fn open(address: SocketAddr) -> io::Result<Socket> {
-    let kind = Type::DGRAM.nonblocking().cloexec();
-    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::UDP))?;
-    socket.set_recv_buffer_size(QUEUE)?;
-    Ok(socket)
-}
-
-fn bind_all(addresses: &[SocketAddr], groups: &[Group]) -> Result<Vec<Socket>, Error> {
+fn bind_all(
+    addresses: &[SocketAddr],
+    groups: &[Group],
+    options: &Options,
+) -> Result<Vec<Socket>, Error> {
     let mut sockets: Vec<Socket> = Vec::new();
     let mut missing = None;
     let mut port = None;
@@ -158,7 +163,7 @@ fn bind_all(addresses: &[SocketAddr], groups: &[Group]) -> Result<Vec<Socket>, E
         if let Some(port) = port {
             address.set_port(port);
         }
-        match bind(address, groups) {
+        match bind(address, groups, options) {
             Ok(socket) => {
                 port = socket.local_addr()?.as_socket().map(|a| a.port());
                 sockets.push(socket);
@@ -179,8 +184,8 @@ fn bind_all(addresses: &[SocketAddr], groups: &[Group]) -> Result<Vec<Socket>, E
     Ok(sockets)
 }
 
-fn bind(address: SocketAddr, groups: &[Group]) -> io::Result<Socket> {
-    let socket = open(address)?;
+fn bind(address: SocketAddr, groups: &[Group], options: &Options) -> io::Result<Socket> {
+    let socket = options.datagram_receiver(address)?;
     if address.is_ipv6() {
         // Each family has a socket of its own.
         socket.set_only_v6(true)?;

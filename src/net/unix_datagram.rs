@@ -12,7 +12,7 @@ use rustix::{
 };
 
 use super::{
-    Address, Attempt, Error,
+    Address, Attempt, Error, Options,
     datagram::{Bound, Called},
     socket_file::{self, SocketFile},
     unix::{bind_abstract, sockaddr},
@@ -28,8 +28,17 @@ pub(crate) fn call_unix(
     reactor: &Reactor,
     to: &UnixAddress,
     own: Option<&UnixAddress>,
+    options: &Options,
 ) -> Result<Called, Error> {
     let socket = datagram_socket()?;
+    let failed = |error| {
+        Error::Connect(vec![Attempt {
+            address: Address::Unix(to.clone()),
+            from: None,
+            error,
+        }])
+    };
+    options.unix(&socket).map_err(failed)?;
     let file = match own {
         Some(own) => bind(&socket, own, OWN_MODE)?,
         // unix(7), "Autobind feature".
@@ -39,13 +48,7 @@ pub(crate) fn call_unix(
         }
     };
     let connected = sockaddr(to).and_then(|to| Ok(rustix::net::connect(&socket, &to)?));
-    connected.map_err(|error| {
-        Error::Connect(vec![Attempt {
-            address: Address::Unix(to.clone()),
-            from: None,
-            error: explained(error, to),
-        }])
-    })?;
+    connected.map_err(|error| failed(explained(error, to)))?;
     let local = Address::of(&socket)?.ok_or_else(unnamed)?;
     Ok(Called {
         sockets: DatagramSockets::connected(reactor.adopt(socket)?, Vec::new()),
@@ -61,8 +64,12 @@ pub(crate) fn receive_unix(
     reactor: &Reactor,
     address: &UnixAddress,
     mode: u32,
+    options: &Options,
 ) -> Result<Bound, Error> {
     let socket = datagram_socket()?;
+    options
+        .unix(&socket)
+        .map_err(|error| Error::listen(Address::Unix(address.clone()), error))?;
     let file = bind(&socket, address, mode)?;
     Ok(Bound {
         sockets: DatagramSockets::bound(vec![reactor.adopt(socket)?], false),

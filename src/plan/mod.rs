@@ -6,11 +6,22 @@
 mod address;
 mod datagram;
 mod duration;
+mod number;
+mod options;
+mod secret;
+mod sockopt;
 mod unix;
 
 pub use address::{AddressError, Endpoint, Host, Port};
 pub use datagram::{Datagrams, Group, GroupError, LARGEST_DATAGRAM, Role};
 pub use duration::{DurationError, parse_duration, parse_duration_or_forever};
+pub use number::{NumberError, parse_number, parse_size};
+pub use options::{
+    Keepalive, NAME_LIMIT, OptionError, Scope, SocketOption, parse_kernel_name,
+    parse_traffic_class, parse_user_timeout,
+};
+pub use secret::SecretSource;
+pub use sockopt::{SockOpt, SockOptError};
 pub use unix::{UnixAddress, UnixAddressError};
 
 use std::{os::fd::RawFd, path::PathBuf, time::Duration};
@@ -24,6 +35,8 @@ pub struct Plan {
     pub transfer: Transfer,
     /// How long each phase may take.
     pub limits: Limits,
+    /// What every socket of the run is set to, in this order.
+    pub socket_options: Vec<SocketOption>,
     /// How much is told on stderr: 0 failures only, 1 events, 2 facts of the layers, 3 log records.
     pub verbosity: u8,
 }

@@ -66,8 +66,8 @@ type Opened = (DatagramSockets, Whom, Option<SocketFile>);
 
 fn call(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Result<Opened, Status> {
     let host = connect.target.host.to_string();
-    let called =
-        find(stage, connect, plan).and_then(|(to, from)| net::call(&stage.reactor, &to, &from));
+    let called = find(stage, connect, plan)
+        .and_then(|(to, from)| net::call(&stage.reactor, &to, &from, &stage.options));
     let called = called.map_err(|error| {
         let target = format!("{} port {}", escape(&host), connect.target.port);
         give_up(stage, &error, &target)
@@ -80,7 +80,7 @@ fn call_unix(
     target: &UnixAddress,
     own: Option<&UnixAddress>,
 ) -> Result<Opened, Status> {
-    let called = net::call_unix(&stage.reactor, target, own).map_err(|error| {
+    let called = net::call_unix(&stage.reactor, target, own, &stage.options).map_err(|error| {
         let target = place(Address::Unix(target.clone()));
         give_up(stage, &error, &target)
     })?;
@@ -186,7 +186,7 @@ fn bind(
     let (host, port) = match &on.on {
         ListenOn::Inherited(count) => return net::receive_inherited(&stage.reactor, *count),
         ListenOn::Unix { address, mode } => {
-            return net::receive_unix(&stage.reactor, address, *mode);
+            return net::receive_unix(&stage.reactor, address, *mode, &stage.options);
         }
         ListenOn::Address { host, port } => (host.as_ref(), port),
     };
@@ -196,7 +196,7 @@ fn bind(
         ..query(host, port, on.lookup)
     };
     let addresses = net::resolve(&mut stage.reactor, &query, limit.or(stage.total))?;
-    net::receive(&stage.reactor, &addresses, groups)
+    net::receive(&stage.reactor, &addresses, groups, &stage.options)
 }
 
 fn give_up(stage: &Stage, error: &net::Error, target: &str) -> Status {

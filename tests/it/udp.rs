@@ -443,3 +443,33 @@ fn localhost_is_reached_wherever_it_is() {
     done.succeeds();
     assert_eq!(server.recv(), b"x");
 }
+
+#[test]
+fn broadcasts_need_their_option() {
+    needs!("root");
+    let net = Net::new();
+    net.sh("ip addr add 10.9.9.1/24 broadcast + dev lo");
+    let server = net.inside(|| Udp::on((Ipv4Addr::UNSPECIFIED, 0)));
+    let port = server.port().to_string();
+    let send = |options: &[&str]| {
+        let tool = Tool::oxnc(&["-u", "-w0"]).args(options);
+        let tool = tool.args(&["10.9.9.255", &port]);
+        net.tool(tool).stdin(bytes("all")).run()
+    };
+    send(&[]).fails(1, &["10.9.9.255", &port, "-b"]);
+    send(&["-b"]).succeeds();
+    assert_eq!(server.recv(), b"all");
+}
+
+#[test]
+fn options_of_sockets_are_set() {
+    needs!("strace");
+    let server = Udp::new();
+    let options = ["-w0", "-T0x10", "-I", "64k", "-M", "9"];
+    let (trace, tool) = Trace::of(call(server.port(), &options), &["-e", "trace=setsockopt"]);
+    tool.stdin(bytes("x")).run().succeeds();
+    let calls = trace.lines().join("\n");
+    for call in ["IP_TOS, [16]", "SO_RCVBUF, [65536]", "IP_TTL, [9]"] {
+        assert!(calls.contains(call), "{call}: {calls}");
+    }
+}

@@ -302,6 +302,10 @@ fn a_socket_passed_in_is_heard_and_left_as_it_was() {
     passed_in(socket.0.into(), &["-lu", "--join", "239.1.2.3"])
         .run()
         .fails(2, &["--join", "port"]);
+    let socket = Udp::new();
+    passed_in(socket.0.into(), &["-lu", "-I", "64k"])
+        .run()
+        .fails(2, &["--recv-buffer", "port"]);
 }
 
 /// A namespace whose loopback device carries multicasts.

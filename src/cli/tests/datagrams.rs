@@ -66,7 +66,7 @@ fn sizes_limits_and_groups_are_read() {
             ..
         }
     ));
-    for (line, size) in [("1", 1), ("65507", 65_507)] {
+    for (line, size) in [("1", 1), ("65507", 65_507), ("8k", 8192)] {
         let line = format!("-u --datagram-size {line} a 1");
         assert_eq!(datagrams(&line).size, Some(size));
     }
@@ -105,7 +105,7 @@ fn unix_sockets_have_a_name_on_both_sides() {
 
 #[test]
 fn what_datagrams_cannot_do_is_said_in_one_line() {
-    let size = "is not a number from 1 to 65507";
+    let size = "is not a number of bytes from 1 to 65507; k, M and G mean 1024, 1024^2 and 1024^3";
     let table = [
         (
             "-u --linger 1 a 1",
@@ -118,6 +118,14 @@ fn what_datagrams_cannot_do_is_said_in_one_line() {
         (
             "-u --on-peer-eof exit a 1",
             "options '-u' and '--on-peer-eof' exclude each other".into(),
+        ),
+        (
+            "-u --nodelay a 1",
+            "options '-u' and '--nodelay' exclude each other".into(),
+        ),
+        (
+            "-u -S a 1",
+            "options '-u' and '--md5sig' exclude each other".into(),
         ),
         (
             "-W 1 a 1",

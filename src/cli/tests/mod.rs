@@ -2,6 +2,7 @@
 
 mod datagrams;
 mod plans;
+mod socket_options;
 mod usage_lines;
 
 use std::ffi::OsString;
