@@ -39,12 +39,17 @@ impl Words {
         let transfer = transfer(&self.end_of_data);
         let limits = limits(&self.time_limits);
         let verbosity = self.messages.verbose;
+        let datagrams = self.datagram_settings()?;
         let socket_options = self.socket_options.in_order();
         let action = match (self.listening.listen, self.names.unix) {
             (true, true) => Action::Listen(self.listen_unix(inherited)?),
             (true, false) => Action::Listen(self.listen(lookup, inherited)?),
             (false, true) => Action::ConnectUnix(self.unix_address()?.ok_or(NO_PATH)?),
             (false, false) => Action::Connect(self.connect(lookup)?),
+        };
+        let action = match datagrams {
+            Some(settings) => settings.apply(action)?,
+            None => action,
         };
         Ok(Plan {
             action,
@@ -93,9 +98,9 @@ impl Words {
                 "--accept-timeout",
             ),
             (self.listening.unix_mode.is_some(), "--unix-mode"),
-            // A Unix socket that connects has no name of its own.
+            // A stream's Unix socket that connects has no name of its own.
             (
-                self.names.unix && self.connecting.source.is_some(),
+                self.names.unix && !self.datagrams.udp && self.connecting.source.is_some(),
                 "-s' with '-U",
             ),
         ];
@@ -225,9 +230,11 @@ impl Words {
         })
     }
 
-    /// The one word of `-U`, or its `-s`.
+    /// The one word of `-U`, or its `-s`, unless that is the caller's own name.
     fn unix_address(&self) -> Result<Option<UnixAddress>, String> {
-        let word = match (&self.connecting.source, self.operands.as_slice()) {
+        let source = self.connecting.source.as_ref();
+        let source = source.filter(|_| self.listening.listen);
+        let word = match (source, self.operands.as_slice()) {
             (Some(_), [word, ..]) => return Err(twice("path", "'-s'", word)),
             (_, [_, extra, ..]) => return Err(too_many(extra)),
             (Some(word), []) | (None, [word]) => word,

@@ -5,6 +5,8 @@
 //! options mean together is decided in `into_plan` and nowhere else.
 
 mod connecting;
+mod datagram_plan;
+mod datagrams;
 mod end_of_data;
 mod into_plan;
 mod listening;
@@ -139,6 +141,8 @@ struct Words {
     connecting: connecting::Connecting,
     #[command(flatten)]
     listening: listening::Listening,
+    #[command(flatten)]
+    datagrams: datagrams::DatagramWords,
     #[command(flatten)]
     names: names::Names,
     #[command(flatten)]

@@ -14,8 +14,9 @@ use thiserror::Error;
 
 use super::{end_of_data::QuitAfter, usage::quote};
 use crate::plan::{
-    Keepalive, Port, PortTo, SockOpt, parse_duration, parse_duration_or_forever, parse_kernel_name,
-    parse_number, parse_size, parse_traffic_class, parse_user_timeout,
+    Group, Keepalive, LARGEST_DATAGRAM, Port, PortTo, SockOpt, parse_duration,
+    parse_duration_or_forever, parse_kernel_name, parse_number, parse_size, parse_traffic_class,
+    parse_user_timeout,
 };
 
 /// The sizes of buffers that netcat has always taken.
@@ -47,6 +48,28 @@ pub(super) fn duration_or_forever() -> impl TypedValueParser<Value = QuitAfter> 
 /// Where a port is written to.
 pub(super) fn port_to() -> impl TypedValueParser<Value = PortTo> {
     value(read_port_to)
+}
+
+/// A number of datagrams, in netcat's range.
+pub(super) fn recv_limit() -> impl TypedValueParser<Value = u64> {
+    value(|word| {
+        let most = i32::MAX.unsigned_abs();
+        read("limit", word, |text| parse_number(text, 1..=most)).map(u64::from)
+    })
+}
+
+/// The size of a datagram.
+pub(super) fn datagram_size() -> impl TypedValueParser<Value = usize> {
+    value(|word| {
+        let most = LARGEST_DATAGRAM as u64;
+        let size = read("size", word, |text| parse_size(text, 1..=most))?;
+        Ok(usize::try_from(size).unwrap_or(LARGEST_DATAGRAM))
+    })
+}
+
+/// A multicast group.
+pub(super) fn group() -> impl TypedValueParser<Value = Group> {
+    value(|word| read("group", word, Group::parse))
 }
 
 /// A file's permissions.

@@ -13,6 +13,10 @@ use crate::{
 /// The longest key of `TCP_MD5SIG`.
 pub(crate) const MD5_KEY_LIMIT: usize = libc::TCP_MD5SIG_MAXKEYLEN;
 
+/// What is asked of the kernel for datagrams that wait to be read; it gives what
+/// `net.core.rmem_max` allows. Its default holds two of the largest.
+const QUEUE: usize = 4 << 20;
+
 /// What the sockets of a run are set to.
 #[derive(Clone, Default)]
 pub(crate) struct Options {
@@ -64,6 +68,16 @@ impl Options {
         Ok(socket)
     }
 
+    /// A UDP socket that is to send to `peer`, with all its options.
+    pub(super) fn datagram_caller(&self, peer: SocketAddr) -> io::Result<Socket> {
+        self.datagram(peer, Peer::One(peer))
+    }
+
+    /// A UDP socket that is to be bound to `address`, with all its options.
+    pub(super) fn datagram_receiver(&self, address: SocketAddr) -> io::Result<Socket> {
+        self.datagram(address, Peer::Any(address))
+    }
+
     /// Gives a Unix socket its options.
     pub(super) fn unix(&self, socket: impl AsFd) -> io::Result<()> {
         self.set(socket, When::BeforeBind, Peer::Unix)
@@ -98,6 +112,14 @@ impl Options {
             Some(libc::EAFNOSUPPORT) => error,
             _ => Refused::error(&SocketOption::Mptcp, error),
         })
+    }
+
+    fn datagram(&self, address: SocketAddr, peer: Peer) -> io::Result<Socket> {
+        let kind = Type::DGRAM.nonblocking().cloexec();
+        let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::UDP))?;
+        socket.set_recv_buffer_size(QUEUE)?;
+        self.set(&socket, When::BeforeBind, peer)?;
+        Ok(socket)
     }
 
     fn set(&self, socket: impl AsFd, when: When, peer: Peer) -> io::Result<()> {

@@ -4,6 +4,7 @@
 //! Whoever holds a `Plan` need not ask again.
 
 mod address;
+mod datagram;
 mod duration;
 mod number;
 mod options;
@@ -12,6 +13,7 @@ mod sockopt;
 mod unix;
 
 pub use address::{AddressError, Endpoint, Host, Port};
+pub use datagram::{Datagrams, Group, GroupError, LARGEST_DATAGRAM, Role};
 pub use duration::{DurationError, parse_duration, parse_duration_or_forever};
 pub use number::{NumberError, parse_number, parse_size};
 pub use options::{
@@ -48,6 +50,8 @@ pub enum Action {
     ConnectUnix(UnixAddress),
     /// Wait for a peer.
     Listen(Listen),
+    /// Either of the two, with datagrams.
+    Datagrams(Datagrams),
 }
 
 /// A peer to connect to.

@@ -6,7 +6,7 @@ use super::{escape, escape::escape_bytes};
 use crate::{
     net::{Address, Attempt, Error, LookupFailure, Phase, Refused},
     outcome::{Counters, Delivery, DownEnd, Expired, Limit, Outcome, Stop, UpEnd},
-    plan::{SocketOption, UnixAddress},
+    plan::{Group, SocketOption, UnixAddress},
 };
 
 /// More addresses than this are counted, not listed.
@@ -94,10 +94,20 @@ fn refusal(Refused { option, error }: &Refused) -> String {
 }
 
 pub(super) fn counters(c: Counters) -> String {
-    format!("sent {}, received {}", bytes(c.sent), bytes(c.received))
+    let of = |n| match n {
+        1 => "1 datagram of ".to_owned(),
+        n => format!("{n} datagrams of "),
+    };
+    let sent = c.datagrams.map_or_else(String::new, |d| of(d.sent));
+    let received = c.datagrams.map_or_else(String::new, |d| of(d.received));
+    format!(
+        "sent {sent}{}, received {received}{}",
+        bytes(c.sent),
+        bytes(c.received)
+    )
 }
 
-fn bytes(n: u64) -> String {
+pub(super) fn bytes(n: u64) -> String {
     if n == 1 {
         "1 byte".into()
     } else {
@@ -118,7 +128,7 @@ fn option(limit: Limit) -> &'static str {
     }
 }
 
-fn expired(what: Expired) -> String {
+pub(super) fn expired(what: Expired) -> String {
     format!("{} ({})", duration(what.length), option(what.limit))
 }
 
@@ -164,6 +174,7 @@ pub(super) fn not_started(error: &Error, target: &str) -> Option<String> {
             let (place, reason) = (place(address), reason(error));
             format!("cannot listen on {place}: {reason}{hint}")
         }
+        Error::Join { group, error } => join(group, error),
         Error::Inherited {
             number,
             open: false,
@@ -175,9 +186,33 @@ pub(super) fn not_started(error: &Error, target: &str) -> Option<String> {
                 "LISTEN_FDS names descriptor {number}, which is not a stream socket that listens"
             )
         }
+        Error::NotDatagrams(number) => {
+            format!("LISTEN_FDS names descriptor {number}, which is no datagram socket")
+        }
         Error::Accept(e) => format!("cannot accept a client on {target}: {}", reason(e)),
         Error::System(e) => format!("{target}: {}", reason(e)),
     })
+}
+
+fn join(group: &Group, error: &io::Error) -> String {
+    let address = group.address;
+    let (on, name) = match &group.interface {
+        Some(name) => (format!(" on {}", escape(name)), escape(name)),
+        None => (String::new(), "".into()),
+    };
+    match error.raw_os_error() {
+        Some(libc::ENODEV) if !name.is_empty() => {
+            format!("cannot join {address}: there is no network interface '{name}'")
+        }
+        Some(libc::ENODEV) => format!(
+            "cannot join {address}: no route tells on which interface; name it, as in \
+             {address}%eth0"
+        ),
+        Some(libc::EAFNOSUPPORT) => {
+            format!("cannot join {address}: no socket of its family is bound")
+        }
+        _ => format!("cannot join {address}{on}: {}", reason(error)),
+    }
 }
 
 fn lookup(what: &str, failure: &LookupFailure, target: &str) -> String {
@@ -250,7 +285,7 @@ pub(crate) fn why(attempt: &Attempt) -> String {
 
 /// Why a connection's run failed; none on success, and none where a signal is reason enough.
 pub(super) fn failed(outcome: &Outcome, peer: &Peer) -> Option<String> {
-    let Counters { sent, received } = outcome.counters;
+    let Counters { sent, received, .. } = outcome.counters;
     if matches!(outcome.stop, Some(Stop::Signal(_))) {
         return None;
     }
@@ -266,7 +301,7 @@ pub(super) fn failed(outcome: &Outcome, peer: &Peer) -> Option<String> {
             reason(e),
             bytes(sent)
         )),
-        (UpEnd::NotDelivered(e), _) => Some(not_delivered(outcome, e, peer)),
+        (UpEnd::NotDelivered(e) | UpEnd::Refused(e), _) => Some(not_delivered(outcome, e, peer)),
         (_, DownEnd::Broken(e)) => Some(format!(
             "the connection to {peer} broke after {}: {}",
             bytes(received),
@@ -277,7 +312,7 @@ pub(super) fn failed(outcome: &Outcome, peer: &Peer) -> Option<String> {
 }
 
 fn not_delivered(outcome: &Outcome, e: &io::Error, peer: &Peer) -> String {
-    let Counters { sent, received } = outcome.counters;
+    let Counters { sent, received, .. } = outcome.counters;
     let missing = match outcome.unacknowledged {
         0 => "it may not have read all of it".to_owned(),
         n => format!("{} of it not acknowledged", bytes(n as u64)),

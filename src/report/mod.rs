@@ -1,5 +1,6 @@
 //! The only place that writes words for people: messages on standard error, and nothing on success.
 
+mod datagrams;
 mod escape;
 mod log;
 mod messages;
@@ -13,6 +14,7 @@ use std::{
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 
+pub(crate) use datagrams::datagram_place;
 pub use escape::escape;
 pub(crate) use messages::{Peer, place, reason, why};
 pub(crate) use port::PortSink;
@@ -74,6 +76,14 @@ impl Report {
             self.failure(&text);
         }
         self.event(|| messages::closing(outcome, took));
+    }
+
+    /// How an exchange of datagrams ended, likewise.
+    pub(crate) fn datagrams_ended(&self, outcome: &Outcome, peer: &str, took: Duration) {
+        if let Some(text) = datagrams::failed(outcome, peer) {
+            self.failure(&text);
+        }
+        self.event(|| datagrams::closing(outcome, took));
     }
 }
 

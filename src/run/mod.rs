@@ -1,6 +1,7 @@
 //! The stories, one a file: each reads as the steps of a run.
 
 mod connect;
+mod datagrams;
 mod listen;
 mod secret;
 mod session;
@@ -46,6 +47,7 @@ pub fn run(plan: &Plan) -> Status {
         Action::Connect(connect) => connect::run(&mut stage, connect, plan),
         Action::ConnectUnix(address) => unix::run(&mut stage, address, plan),
         Action::Listen(listen) => listen::run(&mut stage, listen, plan),
+        Action::Datagrams(datagrams) => datagrams::run(&mut stage, datagrams, plan),
     }
 }
 
