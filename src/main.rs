@@ -1,21 +1,14 @@
 //! Arguments in, exit status out.
 
-use std::{io, process::ExitCode};
+use std::process::ExitCode;
 
 use oxnc::{cli, outcome::Status, report, run};
 
 fn main() -> ExitCode {
     let status = match cli::parse(std::env::args_os()) {
         Ok(plan) => run::run(&plan),
-        Err(cli::Stop::Usage(text)) => {
-            report::usage(&text);
-            Status::Usage
-        }
-        Err(cli::Stop::Show(text)) => match report::show(&text) {
-            Ok(()) => Status::Success,
-            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Status::Signal(libc::SIGPIPE),
-            Err(_) => Status::Local,
-        },
+        Err(cli::Stop::Usage(text)) => report::usage(&text),
+        Err(cli::Stop::Show(text)) => report::show(&text),
     };
     if let Status::Signal(number) = status {
         // Whoever waits for us sees the signal; the code below is for where it has no effect.

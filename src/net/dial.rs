@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     io,
     net::SocketAddr,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::OwnedFd,
     time::{Duration, Instant},
 };
 
@@ -36,6 +36,8 @@ pub(crate) struct Connection {
     pub peer: SocketAddr,
     /// The addresses that failed before.
     pub failed: Vec<Attempt>,
+    /// It was connected, and by now it is reset; what came before can still be read.
+    pub reset: Option<io::Error>,
 }
 
 /// Connects to the first address that answers. The next one is tried when one has failed, or 250 ms
@@ -132,24 +134,33 @@ fn start(reactor: &Reactor, to: SocketAddr, sources: &[SocketAddr]) -> Result<So
             error,
         })?;
     }
-    match socket.connect(&to.into()) {
-        Err(e) if e.raw_os_error() != Some(libc::EINPROGRESS) => return Err(attempt(e)),
-        _ => {}
+    loop {
+        match socket
+            .connect(&to.into())
+            .map_err(|e| (e.raw_os_error(), e))
+        {
+            Ok(()) | Err((Some(libc::EINPROGRESS | libc::EALREADY | libc::EISCONN), _)) => break,
+            Err((Some(libc::EINTR), _)) => {}
+            Err((_, e)) => return Err(attempt(e)),
+        }
     }
     log::debug!("connecting to {to}");
     reactor.adopt(socket.into()).map_err(attempt)
 }
 
-fn first_connected(trying: &mut Vec<Trying>, failed: &mut Vec<Attempt>) -> Option<Trying> {
+fn first_connected(
+    trying: &mut Vec<Trying>,
+    failed: &mut Vec<Attempt>,
+) -> Option<(Trying, Option<io::Error>)> {
     let mut at = 0;
     while let Some(one) = trying.get(at) {
         match state(&one.source) {
-            Ok(false) => at += 1,
-            Ok(true) => return Some(trying.swap_remove(at)),
-            Err(error) => {
-                let one = trying.remove(at);
+            State::Trying => at += 1,
+            State::Connected(reset) => return Some((trying.swap_remove(at), reset)),
+            State::Failed(error) => {
+                let address = trying.remove(at).address;
                 failed.push(Attempt {
-                    address: one.address,
+                    address,
                     from: None,
                     error,
                 });
@@ -159,36 +170,57 @@ fn first_connected(trying: &mut Vec<Trying>, failed: &mut Vec<Attempt>) -> Optio
     None
 }
 
-/// Whether the socket is connected by now.
-fn state(source: &Source) -> io::Result<bool> {
+enum State {
+    Trying,
+    /// With the error that has ended it since.
+    Connected(Option<io::Error>),
+    Failed(io::Error),
+}
+
+/// How far an attempt has come.
+fn state(source: &Source) -> State {
     let socket = SockRef::from(source);
-    if let Some(e) = socket.take_error()? {
-        return Err(e);
-    }
     match socket.peer_addr() {
         // On loopback a connect can meet itself: the kernel gave it the target's own port
         // (simultaneous open, RFC 9293, 3.5). Nobody listens there.
-        Ok(peer) if socket.local_addr()?.as_socket() == peer.as_socket() => {
-            Err(io::Error::from_raw_os_error(libc::ECONNREFUSED))
+        Ok(peer)
+            if socket
+                .local_addr()
+                .is_ok_and(|local| local.as_socket() == peer.as_socket()) =>
+        {
+            State::Failed(io::Error::from_raw_os_error(libc::ECONNREFUSED))
         }
-        Ok(_) => Ok(true),
-        Err(e) if e.kind() == io::ErrorKind::NotConnected => Ok(false),
-        Err(e) => Err(e),
+        Ok(_) => State::Connected(None),
+        Err(_) => match socket.take_error() {
+            Ok(None) => State::Trying,
+            // A reset of what was never connected is ECONNREFUSED (tcp_reset, Linux 6.18). This one
+            // came after the handshake, and reading the error has taken it from the socket.
+            Ok(Some(e)) if is_reset(&e) => State::Connected(Some(e)),
+            Ok(Some(e)) | Err(e) => State::Failed(e),
+        },
     }
 }
 
-fn connection(winner: Trying, failed: Vec<Attempt>) -> Result<Connection, Error> {
+fn is_reset(e: &io::Error) -> bool {
+    matches!(e.raw_os_error(), Some(libc::ECONNRESET | libc::EPIPE))
+}
+
+fn connection(
+    (winner, reset): (Trying, Option<io::Error>),
+    failed: Vec<Attempt>,
+) -> Result<Connection, Error> {
     let local = SockRef::from(&winner.source).local_addr()?;
     let local = local.as_socket().unwrap_or(winner.address);
     let Some(socket) = winner.source.release() else {
         return Err(Error::System(io::Error::from_raw_os_error(libc::EBADF)));
     };
-    log::debug!("connected {:?} to {}", socket.as_fd(), winner.address);
+    log::debug!("connected to {}", winner.address);
     Ok(Connection {
         socket,
         local,
         peer: winner.address,
         failed,
+        reset,
     })
 }
 

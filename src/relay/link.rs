@@ -179,7 +179,7 @@ impl Link {
         let before = (self.up.passed(), self.up.is_clean());
         self.up.step(&mut *self.near, &mut *self.far, budget, now);
         if before != (self.up.passed(), self.up.is_clean()) {
-            self.watch.sent(now);
+            self.watch.sent(now, self.up.passed());
         }
         self.down.step(&mut *self.far, &mut *self.near, budget, now);
     }
@@ -346,6 +346,7 @@ impl Link {
             return Ok(false);
         }
         let backlog = self.far.backlog()?;
+        log::debug!("not acknowledged: {backlog:?}");
         let gone = self
             .watch
             .has_vanished(now, backlog, self.up.passed(), self.up.last());

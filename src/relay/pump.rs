@@ -16,7 +16,7 @@ use std::{
 use super::{carrier::Carrier, pipes::Pipes};
 use crate::stream::{Io, Stream};
 
-/// How long a write rests that the kernel had no memory for. Nothing wakes us when there is some.
+/// How long a direction rests that the kernel had no memory for. Nothing wakes us when there is some.
 const NO_MEMORY_PAUSE: Duration = Duration::from_millis(10);
 
 /// How a direction ended.
@@ -145,7 +145,7 @@ impl Pump {
 
     /// Whether the source has to become readable before anything moves.
     pub(super) fn wants_source(&self) -> bool {
-        self.is_open() && self.carrier.has_room()
+        self.is_open() && self.carrier.has_room() && self.retry.is_none()
     }
 
     /// Whether the sink has to become writable before anything moves.
@@ -162,7 +162,7 @@ impl Pump {
         self.is_open() && self.source_blocked
     }
 
-    /// When a write is tried again without being asked for.
+    /// When it goes on without being woken.
     pub(super) fn retry(&self) -> Option<Instant> {
         self.retry
     }
@@ -212,6 +212,7 @@ impl Pump {
             }
             Ok(Io::Blocked) => self.source_blocked = true,
             Ok(Io::Eof) => self.source_gone(None, now),
+            Err(e) if is_short_of_memory(&e) => self.retry = Some(now + NO_MEMORY_PAUSE),
             Err(e) => self.source_gone(Some(e), now),
         }
         false

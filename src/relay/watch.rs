@@ -5,16 +5,26 @@
 //! So the kernel's figures are looked at, once a limit's length while something is on its way, and
 //! not at all while nothing is.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use crate::stream::{Backlog, Owed};
 
-/// When to look, and what was seen the last time.
+/// So many times within the limit it is noted how far the sending had come: the peer is found gone
+/// at most an eighth of the limit late.
+const MARKS: u32 = 8;
+
+/// When to look, and what is known of what was sent when.
 #[derive(Debug)]
 pub(super) struct Watch {
     limit: Duration,
     next: Option<Instant>,
-    seen: Option<(Instant, u64)>,
+    /// Up to this byte all was sent by then; the oldest first.
+    marks: VecDeque<(Instant, u64)>,
+    /// Since when a probe is known to be unanswered.
+    probing: Option<Instant>,
 }
 
 impl Watch {
@@ -23,12 +33,18 @@ impl Watch {
         Self {
             limit,
             next: None,
-            seen: None,
+            marks: VecDeque::new(),
+            probing: None,
         }
     }
 
-    /// Something was sent.
-    pub(super) fn sent(&mut self, now: Instant) {
+    /// Something was sent, up to byte `sent`.
+    pub(super) fn sent(&mut self, now: Instant, sent: u64) {
+        let due =
+            |(at, _): &(Instant, u64)| now.saturating_duration_since(*at) >= self.limit / MARKS;
+        if self.marks.back().is_none_or(due) && self.marks.len() < 2 * MARKS as usize {
+            self.marks.push_back((now, sent));
+        }
         if self.next.is_none() {
             self.next = now.checked_add(self.limit);
         }
@@ -49,39 +65,30 @@ impl Watch {
         last: Instant,
     ) -> bool {
         let acknowledged = sent.saturating_sub(backlog.bytes as u64);
-        let silence = match backlog.owed {
-            Owed::Nothing if backlog.bytes == 0 => {
-                (self.next, self.seen) = (None, None);
-                return false;
-            }
+        while self
+            .marks
+            .front()
+            .is_some_and(|(_, byte)| *byte <= acknowledged)
+        {
+            self.marks.pop_front();
+        }
+        let (owed_since, silence) = match backlog.owed {
             Owed::Nothing => {
-                (self.next, self.seen) = (now.checked_add(self.limit), None);
+                self.probing = None;
+                // Nothing is on its way, or the peer's reader pauses.
+                self.next = (backlog.bytes > 0).then(|| now + self.limit);
                 return false;
             }
-            Owed::Segments(silence) | Owed::Probe(silence) => silence,
+            Owed::Segments(silence) => {
+                self.probing = None;
+                (self.marks.front().map_or(last, |(at, _)| *at), silence)
+            }
+            Owed::Probe(silence) => (*self.probing.get_or_insert(now), silence),
         };
-        if silence < self.limit {
-            self.seen = Some((now, acknowledged));
-            self.next = now.checked_add(self.limit - silence);
-            return false;
-        }
-        // Silent for long enough; but was there something to answer for that long? There was if
-        // all of it was sent that long ago, or if the last look saw something unanswered.
-        let all_is_old = now.saturating_duration_since(last) >= self.limit;
-        if all_is_old && matches!(backlog.owed, Owed::Segments(_)) {
-            return true;
-        }
-        let (since, before) = *self.seen.get_or_insert((now, acknowledged));
-        if before != acknowledged {
-            self.seen = Some((now, acknowledged));
-        } else if now.saturating_duration_since(since) >= self.limit {
-            return true;
-        }
-        self.next = now.checked_add(self.limit);
-        if matches!(backlog.owed, Owed::Segments(_)) {
-            self.next = self.next.min(last.checked_add(self.limit));
-        }
-        false
+        let owed = now.saturating_duration_since(owed_since);
+        let silent = owed.min(silence);
+        self.next = now.checked_add(self.limit.saturating_sub(silent));
+        silent >= self.limit
     }
 }
 
@@ -118,7 +125,7 @@ mod tests {
     fn all_acknowledged_ends_the_looking_until_more_is_sent() {
         let start = Instant::now();
         let mut watch = Watch::new(LIMIT);
-        watch.sent(start);
+        watch.sent(start, 1);
         assert_eq!(watch.next(), Some(later(start, 2)));
         assert!(!watch.has_vanished(later(start, 2), Backlog::default(), 100, start));
         assert_eq!(watch.next(), None);
@@ -128,7 +135,7 @@ mod tests {
     fn silence_as_long_as_the_limit_after_the_last_byte_is_a_vanished_peer() {
         let start = Instant::now();
         let mut watch = Watch::new(LIMIT);
-        watch.sent(start);
+        watch.sent(start, 1);
         assert!(watch.has_vanished(later(start, 2), segments(100, 2), 100, start));
     }
 
@@ -136,26 +143,42 @@ mod tests {
     fn a_byte_sent_just_now_after_a_long_pause_is_not_yet_overdue() {
         let start = Instant::now();
         let mut watch = Watch::new(LIMIT);
-        watch.sent(start);
         let last = start + Duration::from_millis(1900);
+        watch.sent(start, 100);
+        watch.sent(last, 101);
         assert!(!watch.has_vanished(later(start, 2), segments(1, 2), 101, last));
         assert_eq!(watch.next(), Some(last + LIMIT));
     }
 
     #[test]
-    fn a_trickle_into_a_dead_link_is_found_at_the_second_look() {
+    fn a_trickle_into_a_dead_link_is_found_within_an_eighth_of_the_limit() {
         let start = Instant::now();
         let mut watch = Watch::new(LIMIT);
-        watch.sent(start);
-        assert!(!watch.has_vanished(later(start, 2), segments(2, 3), 2, later(start, 1)));
-        assert!(watch.has_vanished(later(start, 4), segments(4, 5), 4, later(start, 3)));
+        let tenth = Duration::from_millis(100);
+        // A byte every tenth of a second; those of the first second are acknowledged at once.
+        for n in 0..40 {
+            let now = start + tenth * n;
+            watch.sent(now, u64::from(n) + 1);
+            if watch.next().is_none_or(|at| now < at) {
+                continue;
+            }
+            let backlog = Backlog {
+                bytes: (n as usize + 1).saturating_sub(10),
+                owed: Owed::Segments(now - (start + tenth * 9)),
+            };
+            if watch.has_vanished(now, backlog, u64::from(n) + 1, now) {
+                assert!((30..=33).contains(&n), "after {n} tenths");
+                return;
+            }
+        }
+        panic!("it was not found");
     }
 
     #[test]
     fn a_peer_whose_reader_pauses_and_that_answers_probes_is_alive_for_ever() {
         let start = Instant::now();
         let mut watch = Watch::new(LIMIT);
-        watch.sent(start);
+        watch.sent(start, 1);
         let closed = Backlog {
             bytes: 9,
             owed: Owed::Nothing,
@@ -175,7 +198,7 @@ mod tests {
     fn an_unanswered_probe_is_a_vanished_peer_at_the_second_look() {
         let start = Instant::now();
         let mut watch = Watch::new(LIMIT);
-        watch.sent(start);
+        watch.sent(start, 1);
         assert!(!watch.has_vanished(later(start, 2), probe(30), 9, start));
         assert!(watch.has_vanished(later(start, 4), probe(32), 9, start));
     }

@@ -5,7 +5,10 @@ mod log;
 mod messages;
 mod port;
 
-use std::{io::Write, time::Duration};
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 pub use escape::escape;
 pub(crate) use messages::{Peer, place, reason};
@@ -13,7 +16,7 @@ pub(crate) use port::PortSink;
 
 use crate::{
     net,
-    outcome::{Counters, Outcome},
+    outcome::{Counters, Outcome, Status},
 };
 
 /// Where messages go, and how many of them.
@@ -72,21 +75,31 @@ impl Report {
 }
 
 /// A usage error, before there is a plan.
-pub fn usage(text: &str) {
+pub fn usage(text: &str) -> Status {
     line(text);
+    Status::Usage
 }
 
 /// Writes what `--help` and `--version` ask for to standard output.
-pub fn show(text: &str) -> std::io::Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()
+pub fn show(text: &str) -> Status {
+    let mut stdout = io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Ok(()) => Status::Success,
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Status::Signal(libc::SIGPIPE),
+        Err(e) => {
+            line(&format!("cannot write to standard output: {}", reason(&e)));
+            Status::Local
+        }
+    }
 }
 
 /// One line in one write, so that lines of several processes do not mix. If standard error cannot
 /// be written, there is nobody to tell; the exit status still tells.
 fn line(text: &str) {
-    let _ = std::io::stderr()
+    let _ = io::stderr()
         .lock()
         .write_all(format!("oxnc: {text}\n").as_bytes());
 }

@@ -2,13 +2,17 @@
 
 use std::{net::SocketAddr, time::Instant};
 
-use super::{Stage, session};
+use super::{
+    Stage,
+    session::{self, Role},
+};
 use crate::{
     event::Deadline,
     net::{self, Connection, Dial, Query},
     outcome::{Limit, Status},
     plan::{Connect, Plan, Port, Source},
     report::{Peer, place},
+    stream::Socket,
 };
 
 /// Connects to a peer and joins it to standard input and output.
@@ -31,7 +35,9 @@ pub(super) fn run(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Status {
         address: connection.peer,
     };
     tell(stage, &connection, &peer);
-    session::run(stage, connection.socket, &peer, plan, session::Role::Caller)
+    let far = Socket::new(&stage.reactor, connection.socket);
+    let far = far.map(|far| far.with_reset(connection.reset));
+    session::run(stage, far, &peer, plan, Role::Caller)
 }
 
 /// Everything up to the connected socket, under one deadline.

@@ -2,13 +2,17 @@
 
 use std::time::Instant;
 
-use super::{Stage, session};
+use super::{
+    Stage,
+    session::{self, Role},
+};
 use crate::{
     event::Deadline,
     net::{self, Listener, Query},
     outcome::{Limit, Status},
     plan::{Listen, ListenOn, Plan},
     report::{Peer, PortSink, escape, place},
+    stream::Socket,
 };
 
 /// Takes one client and joins it to standard input and output.
@@ -25,10 +29,9 @@ pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
         Ok(listener) => listener,
         Err(error) => return give_up(stage, &error, &target),
     };
-    for address in listener.addresses() {
-        stage
-            .report
-            .event(|| format!("listening on {}", place(*address)));
+    let places: Vec<String> = listener.addresses().iter().map(|a| place(*a)).collect();
+    for place in &places {
+        stage.report.event(|| format!("listening on {place}"));
     }
     if let (Some(sink), Some(address)) = (port_to, listener.addresses().first())
         && let Err(text) = sink.write(address.port())
@@ -40,14 +43,15 @@ pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
     let deadline = limit.or(stage.total);
     let client = match listener.accept_one(&mut stage.reactor, deadline) {
         Ok(client) => client,
-        Err(error) => return give_up(stage, &error, &target),
+        Err(error) => return give_up(stage, &error, &places.join(", ")),
     };
     let peer = Peer {
         name: None,
         address: client.peer,
     };
     stage.report.event(|| format!("connection from {peer}"));
-    session::run(stage, client.socket, &peer, plan, session::Role::Called)
+    let far = Socket::new(&stage.reactor, client.socket);
+    session::run(stage, far, &peer, plan, Role::Called)
 }
 
 fn open(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Result<Listener, net::Error> {

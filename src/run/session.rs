@@ -1,6 +1,6 @@
 //! One connection, from its socket to its outcome.
 
-use std::{os::fd::OwnedFd, time::Instant};
+use std::{io, time::Instant};
 
 use super::Stage;
 use crate::{
@@ -27,13 +27,14 @@ pub(super) enum Role {
 /// Joins the socket to standard input and output and tells how it went.
 pub(super) fn run(
     stage: &mut Stage,
-    socket: OwnedFd,
+    far: io::Result<Socket>,
     peer: &Peer,
     plan: &Plan,
     role: Role,
 ) -> Status {
     let started = Instant::now();
-    let outcome = join(stage, socket, plan, role).and_then(|link| relay(stage, link));
+    let link = far.and_then(|far| join(stage, far, plan, role));
+    let outcome = link.and_then(|link| relay(stage, link));
     match outcome {
         Ok(outcome) => {
             stage.report.ended(&outcome, peer, started.elapsed());
@@ -46,9 +47,8 @@ pub(super) fn run(
     }
 }
 
-fn join(stage: &Stage, socket: OwnedFd, plan: &Plan, role: Role) -> std::io::Result<Link> {
+fn join(stage: &Stage, far: Socket, plan: &Plan, role: Role) -> io::Result<Link> {
     let transfer = &plan.transfer;
-    let far = Socket::new(&stage.reactor, socket)?;
     let near = Stdio::take(
         &stage.reactor,
         transfer.input == Input::Stdin,
@@ -85,7 +85,7 @@ fn join(stage: &Stage, socket: OwnedFd, plan: &Plan, role: Role) -> std::io::Res
     ))
 }
 
-fn relay(stage: &mut Stage, mut link: Link) -> std::io::Result<Outcome> {
+fn relay(stage: &mut Stage, mut link: Link) -> io::Result<Outcome> {
     loop {
         let now = Instant::now();
         if let Some(expired) = stage.total.expired(now) {

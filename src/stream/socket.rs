@@ -23,16 +23,28 @@ const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_retries(3);
 
 /// A connected TCP socket.
-pub(crate) struct Socket(Option<Source>);
+pub(crate) struct Socket {
+    source: Option<Source>,
+    /// What has ended it, where reading that has taken it from the socket.
+    reset: Option<io::Error>,
+}
 
 impl Socket {
     /// Takes over a socket that is connected and non-blocking.
     pub(crate) fn new(reactor: &Reactor, socket: OwnedFd) -> io::Result<Self> {
-        Ok(Self(Some(reactor.adopt(socket)?)))
+        Ok(Self {
+            source: Some(reactor.adopt(socket)?),
+            reset: None,
+        })
+    }
+
+    /// It is known to be reset, but for what it still holds.
+    pub(crate) fn with_reset(self, reset: Option<io::Error>) -> Self {
+        Self { reset, ..self }
     }
 
     fn source(&self) -> io::Result<&Source> {
-        self.0
+        self.source
             .as_ref()
             .ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))
     }
@@ -45,7 +57,10 @@ impl Socket {
 impl Stream for Socket {
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<Io> {
         let fd = self.fd()?;
-        attempt_read(|| Ok(rustix::net::recv(fd, &mut *buf, RecvFlags::empty())?.0))
+        match attempt_read(|| Ok(rustix::net::recv(fd, &mut *buf, RecvFlags::empty())?.0))? {
+            Io::Eof => self.reset.take().map_or(Ok(Io::Eof), Err),
+            moved => Ok(moved),
+        }
     }
 
     fn send(&mut self, buf: &[u8]) -> io::Result<Io> {
@@ -59,7 +74,7 @@ impl Stream for Socket {
     }
 
     fn abort(&mut self) {
-        if let Some(source) = self.0.take() {
+        if let Some(source) = self.source.take() {
             // Zero seconds of lingering make close(2) send a reset, socket(7). If it cannot be set,
             // the connection is gone already.
             let _ = SockRef::from(&source).set_linger(Some(Duration::ZERO));
@@ -100,7 +115,8 @@ impl Stream for Socket {
     }
 
     fn raw(&self) -> Option<Raw<'_>> {
-        let fd = self.fd().ok()?;
+        // The end of what was reset looks like a clean one to splice(2).
+        let fd = self.fd().ok().filter(|_| self.reset.is_none())?;
         Some(Raw {
             source: Some(fd),
             sink: Some(fd),
