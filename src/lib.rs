@@ -28,6 +28,7 @@
 //! | [`run`] | one story a file |
 //! | [`report`] | the only place that writes words for people |
 //! | `relay` | pumps and links: moving bytes, and the end of data |
+//! | `proxy` | what is said to a proxy before the payload, as state machines without I/O |
 //! | `net` | looking up, connecting, listening |
 //! | `stream` | one interface for sockets and for standard input and output |
 //! | `event` | waiting: the loop, deadlines, signals |
@@ -40,6 +41,7 @@ mod net;
 mod os;
 pub mod outcome;
 pub mod plan;
+mod proxy;
 mod relay;
 pub mod report;
 pub mod run;

@@ -94,7 +94,7 @@ impl From<io::Error> for Error {
 }
 
 /// Waits once, until `until` at the latest; fails when a signal or the deadline ends the phase.
-fn wait(
+pub(crate) fn wait(
     reactor: &mut Reactor,
     until: Option<Instant>,
     deadline: Deadline,

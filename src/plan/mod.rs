@@ -5,9 +5,13 @@
 
 mod address;
 mod duration;
+mod proxy;
 
 pub use address::{AddressError, Endpoint, Host, Port};
 pub use duration::{DurationError, parse_duration, parse_duration_or_forever};
+pub use proxy::{
+    Login, PasswordFrom, Proxy, ProxyAddress, ProxyAddressError, ProxyNames, ProxyProtocol,
+};
 
 use std::{os::fd::RawFd, path::PathBuf, time::Duration};
 
@@ -42,6 +46,8 @@ pub struct Connect {
     pub source: Option<Source>,
     /// How names become addresses.
     pub lookup: Lookup,
+    /// Through whom, if not directly.
+    pub proxy: Option<Proxy>,
 }
 
 /// The local end of an outgoing connection (`-s`, `-p`); at least one of the two is given.
@@ -165,7 +171,7 @@ pub enum OnPeerEnd {
 /// How long each phase may take; none means for ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Lookup and connecting together (`--connect-timeout`, `-w`).
+    /// Lookup, connecting and a proxy's answer together (`--connect-timeout`, `-w`).
     pub connect: Option<Duration>,
     /// Waiting for a client (`--accept-timeout`).
     pub accept: Option<Duration>,

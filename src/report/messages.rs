@@ -6,10 +6,14 @@ use super::escape;
 use crate::{
     net::{Attempt, Error, LookupFailure},
     outcome::{Counters, Delivery, DownEnd, Expired, Limit, Outcome, Stop, UpEnd},
+    plan::Endpoint,
 };
 
 /// More addresses than this are counted, not listed.
 const LISTED: usize = 6;
+
+/// What a proxy is called before its host and port.
+pub(super) const PROXY: &str = "the proxy ";
 
 /// The other end of a connection, for messages.
 #[derive(Clone, Debug)]
@@ -18,16 +22,26 @@ pub(crate) struct Peer {
     pub name: Option<String>,
     /// Its address.
     pub address: SocketAddr,
+    /// Whom it connects us to, if it is a proxy.
+    pub beyond: Option<Endpoint>,
 }
 
 impl std::fmt::Display for Peer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(target) = &self.beyond {
+            write!(f, "{} through the proxy ", spot(target))?;
+        }
         let (host, port) = (host(self.address), self.address.port());
         match &self.name {
             Some(name) if *name != host => write!(f, "{} ({host}) port {port}", escape(name)),
             _ => write!(f, "{host} port {port}"),
         }
     }
+}
+
+/// A host and a port as people read them.
+pub(crate) fn spot(endpoint: &Endpoint) -> String {
+    format!("{} port {}", escape(endpoint.host.as_str()), endpoint.port)
 }
 
 /// An address as people read it.
@@ -74,7 +88,7 @@ fn option(limit: Limit) -> &'static str {
     }
 }
 
-fn expired(what: Expired) -> String {
+pub(super) fn expired(what: Expired) -> String {
     format!("{} ({})", duration(what.length), option(what.limit))
 }
 
@@ -164,7 +178,7 @@ fn list(attempts: &[Attempt], target: &str) -> String {
         return parts.join("; ");
     };
     match place(only.address) {
-        same if same == target => why(only),
+        same if same == target.trim_start_matches(PROXY) => why(only),
         _ => format!("{}: {}", host(only.address), why(only)),
     }
 }
@@ -264,15 +278,24 @@ mod tests {
     #[test]
     fn a_peer_is_named_as_it_was_called() {
         let address = "127.0.0.1:80".parse().unwrap();
-        let peer = |name: &str| {
-            Peer {
-                name: Some(name.into()),
-                address,
-            }
-            .to_string()
+        let peer = |name: &str| Peer {
+            name: Some(name.into()),
+            address,
+            beyond: None,
         };
-        assert_eq!(peer("localhost"), "localhost (127.0.0.1) port 80");
-        assert_eq!(peer("127.0.0.1"), "127.0.0.1 port 80");
+        assert_eq!(
+            peer("localhost").to_string(),
+            "localhost (127.0.0.1) port 80"
+        );
+        assert_eq!(peer("127.0.0.1").to_string(), "127.0.0.1 port 80");
+        let proxy = Peer {
+            beyond: Endpoint::parse("example.com:25").ok(),
+            ..peer("127.0.0.1")
+        };
+        assert_eq!(
+            proxy.to_string(),
+            "example.com port 25 through the proxy 127.0.0.1 port 80"
+        );
     }
 
     #[test]

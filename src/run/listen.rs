@@ -48,6 +48,7 @@ pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
     let peer = Peer {
         name: None,
         address: client.peer,
+        beyond: None,
     };
     stage.report.event(|| format!("connection from {peer}"));
     let far = Socket::new(&stage.reactor, client.socket);

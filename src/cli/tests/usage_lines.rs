@@ -392,6 +392,13 @@ fn any_words_at_all_are_answered_in_one_line() {
         b"--on-peer-eof",
         b"--send-only",
         b"--listen",
+        b"-x",
+        b"-X",
+        b"-P",
+        b"4a",
+        b"connect",
+        b"--proxy-dns",
+        b"--proxy-auth-file",
     ];
     // xorshift: the same words in every run.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
@@ -422,7 +429,7 @@ fn any_words_at_all_are_answered_in_one_line() {
 }
 
 #[track_caller]
-fn usage(line: &str) -> String {
+pub(super) fn usage(line: &str) -> String {
     match stop_or_plan(line) {
         Err(Stop::Usage(said)) => said,
         other => panic!("{line}: {other:?}"),
