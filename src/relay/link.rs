@@ -176,12 +176,17 @@ impl Link {
     }
 
     fn pump(&mut self, budget: &mut Budget, now: Instant) {
-        let before = (self.up.passed(), self.up.is_clean());
+        let before = self.sent();
         self.up.step(&mut *self.near, &mut *self.far, budget, now);
-        if before != (self.up.passed(), self.up.is_clean()) {
-            self.watch.sent(now, self.up.passed());
+        if before != self.sent() {
+            self.watch.sent(now, self.sent());
         }
         self.down.step(&mut *self.far, &mut *self.near, budget, now);
+    }
+
+    /// Bytes sent, the FIN counting as one.
+    fn sent(&self) -> u64 {
+        self.up.passed() + u64::from(self.up.is_clean())
     }
 
     fn judge(&mut self, now: Instant) -> io::Result<Judgement> {
@@ -347,9 +352,7 @@ impl Link {
         }
         let backlog = self.far.backlog()?;
         log::debug!("not acknowledged: {backlog:?}");
-        let gone = self
-            .watch
-            .has_vanished(now, backlog, self.up.passed(), self.up.last());
+        let gone = self.watch.has_vanished(now, backlog, self.sent());
         if gone {
             self.lose(io::ErrorKind::TimedOut.into());
         }

@@ -6,12 +6,14 @@
 
 use std::{
     cell::RefCell,
-    io::{self, PipeReader, PipeWriter},
-    os::fd::{AsFd, BorrowedFd},
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     rc::Rc,
 };
 
-use rustix::pipe::{SpliceFlags, fcntl_setpipe_size, splice};
+use rustix::pipe::{
+    PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice,
+};
 
 /// What one pipe holds. A page may carry more than it seems: segments that the network card or
 /// loopback joined take one place each.
@@ -26,8 +28,8 @@ pub(crate) struct Pipes(Rc<RefCell<Vec<Pipe>>>);
 
 #[derive(Debug)]
 struct Pipe {
-    read: PipeReader,
-    write: PipeWriter,
+    read: OwnedFd,
+    write: OwnedFd,
 }
 
 impl Pipes {
@@ -48,9 +50,8 @@ impl Pipes {
 }
 
 fn open() -> io::Result<Pipe> {
-    let (read, write) = io::pipe()?;
-    let capacity = fcntl_setpipe_size(&write, CAPACITY)
-        .or_else(|_| rustix::pipe::fcntl_getpipe_size(&write))?;
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+    let capacity = fcntl_setpipe_size(&write, CAPACITY).or_else(|_| fcntl_getpipe_size(&write))?;
     if capacity < SMALLEST {
         return Err(io::Error::other("only a small one is left"));
     }

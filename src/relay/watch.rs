@@ -40,11 +40,13 @@ impl Watch {
 
     /// Something was sent, up to byte `sent`.
     pub(super) fn sent(&mut self, now: Instant, sent: u64) {
-        let due =
-            |(at, _): &(Instant, u64)| now.saturating_duration_since(*at) >= self.limit / MARKS;
-        if self.marks.back().is_none_or(due) && self.marks.len() < 2 * MARKS as usize {
-            self.marks.push_back((now, sent));
+        // The last mark moves along until it is far enough from the one before.
+        let before = self.marks.iter().nth_back(1).map(|(at, _)| *at);
+        let near = |at| now.saturating_duration_since(at) < self.limit / MARKS;
+        if before.is_some_and(near) || self.marks.len() > 2 * MARKS as usize {
+            self.marks.pop_back();
         }
+        self.marks.push_back((now, sent));
         if self.next.is_none() {
             self.next = now.checked_add(self.limit);
         }
@@ -55,15 +57,8 @@ impl Watch {
         self.next
     }
 
-    /// Looks: whether the peer has vanished. `sent` bytes were sent in all, the last of them at
-    /// `last`.
-    pub(super) fn has_vanished(
-        &mut self,
-        now: Instant,
-        backlog: Backlog,
-        sent: u64,
-        last: Instant,
-    ) -> bool {
+    /// Looks: whether the peer has vanished; `sent` bytes were sent in all, the FIN counting as one.
+    pub(super) fn has_vanished(&mut self, now: Instant, backlog: Backlog, sent: u64) -> bool {
         let acknowledged = sent.saturating_sub(backlog.bytes as u64);
         while self
             .marks
@@ -81,7 +76,7 @@ impl Watch {
             }
             Owed::Segments(silence) => {
                 self.probing = None;
-                (self.marks.front().map_or(last, |(at, _)| *at), silence)
+                (self.marks.front().map_or(now, |(at, _)| *at), silence)
             }
             Owed::Probe(silence) => (*self.probing.get_or_insert(now), silence),
         };
@@ -125,9 +120,9 @@ mod tests {
     fn all_acknowledged_ends_the_looking_until_more_is_sent() {
         let start = Instant::now();
         let mut watch = Watch::new(LIMIT);
-        watch.sent(start, 1);
+        watch.sent(start, 9);
         assert_eq!(watch.next(), Some(later(start, 2)));
-        assert!(!watch.has_vanished(later(start, 2), Backlog::default(), 100, start));
+        assert!(!watch.has_vanished(later(start, 2), Backlog::default(), 100));
         assert_eq!(watch.next(), None);
     }
 
@@ -135,8 +130,8 @@ mod tests {
     fn silence_as_long_as_the_limit_after_the_last_byte_is_a_vanished_peer() {
         let start = Instant::now();
         let mut watch = Watch::new(LIMIT);
-        watch.sent(start, 1);
-        assert!(watch.has_vanished(later(start, 2), segments(100, 2), 100, start));
+        watch.sent(start, 9);
+        assert!(watch.has_vanished(later(start, 2), segments(100, 2), 100));
     }
 
     #[test]
@@ -146,7 +141,7 @@ mod tests {
         let last = start + Duration::from_millis(1900);
         watch.sent(start, 100);
         watch.sent(last, 101);
-        assert!(!watch.has_vanished(later(start, 2), segments(1, 2), 101, last));
+        assert!(!watch.has_vanished(later(start, 2), segments(1, 2), 101));
         assert_eq!(watch.next(), Some(last + LIMIT));
     }
 
@@ -166,7 +161,7 @@ mod tests {
                 bytes: (n as usize + 1).saturating_sub(10),
                 owed: Owed::Segments(now - (start + tenth * 9)),
             };
-            if watch.has_vanished(now, backlog, u64::from(n) + 1, now) {
+            if watch.has_vanished(now, backlog, u64::from(n) + 1) {
                 assert!((30..=33).contains(&n), "after {n} tenths");
                 return;
             }
@@ -178,7 +173,7 @@ mod tests {
     fn a_peer_whose_reader_pauses_and_that_answers_probes_is_alive_for_ever() {
         let start = Instant::now();
         let mut watch = Watch::new(LIMIT);
-        watch.sent(start, 1);
+        watch.sent(start, 9);
         let closed = Backlog {
             bytes: 9,
             owed: Owed::Nothing,
@@ -187,7 +182,7 @@ mod tests {
             // Every other look falls between a probe and its answer.
             let backlog = if n % 2 == 0 { closed } else { probe(60) };
             assert!(
-                !watch.has_vanished(later(start, 2 * n), backlog, 9, start),
+                !watch.has_vanished(later(start, 2 * n), backlog, 9),
                 "look {n}"
             );
             assert_eq!(watch.next(), Some(later(start, 2 * n + 2)));
@@ -198,8 +193,8 @@ mod tests {
     fn an_unanswered_probe_is_a_vanished_peer_at_the_second_look() {
         let start = Instant::now();
         let mut watch = Watch::new(LIMIT);
-        watch.sent(start, 1);
-        assert!(!watch.has_vanished(later(start, 2), probe(30), 9, start));
-        assert!(watch.has_vanished(later(start, 4), probe(32), 9, start));
+        watch.sent(start, 9);
+        assert!(!watch.has_vanished(later(start, 2), probe(30), 9));
+        assert!(watch.has_vanished(later(start, 4), probe(32), 9));
     }
 }

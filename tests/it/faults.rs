@@ -9,8 +9,8 @@ use std::{
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::util::{
-    Collector, DEADLINE, Digest, In, Out, Peer, Running, Server, Signal, Tool, data::random_bytes,
-    ms, pipe, pipe_of_size, readable, spawn,
+    Collector, DEADLINE, Digest, In, Out, Peer, Running, Server, Signal, Tool, close_reader,
+    data::random_bytes, ms, pipe, pipe_of_size, readable, spawn,
 };
 
 const MIB: usize = 1 << 20;
@@ -189,15 +189,16 @@ fn a_reader_that_had_enough_ends_it_by_sigpipe_and_quietly() {
     let ends = std::cell::RefCell::new(Vec::new());
     let wire = |tool: Tool| {
         let (rx, tx) = pipe();
-        ends.borrow_mut().push(rx);
+        ends.borrow_mut().push((rx, tx.try_clone().unwrap()));
         tool.stdin(In::Pipe).stdout(Out::Fd(tx.into()))
     };
     for (run, mut peer) in receivers(wire) {
-        let mut rx = ends.borrow_mut().remove(0);
+        let (mut rx, tx) = ends.borrow_mut().remove(0);
         peer.send(b"0123456789");
         let mut head = [0; 10];
         rx.read_exact(&mut head).unwrap();
-        drop(rx);
+        close_reader(rx, &tx);
+        drop(tx);
         let began = Instant::now();
         peer.send(b"one more");
         let done = run.wait();

@@ -199,25 +199,18 @@ fn the_port_is_written_to_a_file() {
 
 #[test]
 fn a_plain_file_for_the_port_is_replaced() {
+    needs!("root");
+    let net = Net::new();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("port");
     std::fs::write(&path, "some older and longer text\n").unwrap();
     let option = format!("--print-port={}", path.display());
-    let (run, port) = {
-        // The other descriptor only tells when to look.
-        let (rx, tx) = pipe();
-        drop((rx, tx));
-        let run = Tool::oxnc(&["-l", &option, "-v", "127.0.0.1", "0"]).start();
-        run.stderr.wait_for_text("\n");
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert!(
-            text.ends_with('\n') && text.lines().count() == 1,
-            "{text:?}"
-        );
-        (run, text.trim_end().parse().unwrap())
-    };
-    Peer::connect(port).close();
+    let words = ["-l", "-v", &option, "127.0.0.1", "4000"];
+    let run = net.tool(Tool::oxnc(&words)).start();
+    run.stderr.wait_for_text("4000");
+    net.inside(|| Peer::connect(4000)).close();
     run.wait().exits(0);
+    assert_eq!(std::fs::read_to_string(path).unwrap(), "4000\n");
 }
 
 #[test]

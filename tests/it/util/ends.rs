@@ -7,11 +7,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::{fs::Mode, pipe::fcntl_setpipe_size, pty::OpenptFlags};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::Mode,
+    pipe::fcntl_setpipe_size,
+    pty::OpenptFlags,
+};
 
 use tempfile::TempDir;
 
-use super::{Collector, In, Running, Tool};
+use super::{Collector, DEADLINE, In, Running, Tool};
 
 /// An anonymous pipe.
 pub fn pipe() -> (PipeReader, PipeWriter) {
@@ -23,6 +28,16 @@ pub fn pipe_of_size(size: usize) -> (PipeReader, PipeWriter) {
     let (rx, tx) = pipe();
     fcntl_setpipe_size(&tx, size).expect("F_SETPIPE_SZ");
     (rx, tx)
+}
+
+/// Closes a pipe's read end and sees to it that it was the last one: a child that is just being
+/// started may hold a copy until it gets as far as its program.
+pub fn close_reader(reader: PipeReader, writer: &PipeWriter) {
+    drop(reader);
+    let deadline = Timespec::try_from(DEADLINE).expect("a short time");
+    let mut writer = [PollFd::new(writer, PollFlags::empty())];
+    let gone = poll(&mut writer, Some(&deadline)).expect("poll");
+    assert_eq!(gone, 1, "somebody else reads as well");
 }
 
 /// A named pipe in `dir`.

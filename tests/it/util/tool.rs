@@ -207,6 +207,7 @@ impl Tool {
         let (stderr, stderr_tx) = pipe();
         command.stderr(stderr_tx);
 
+        let began = Instant::now();
         let child = {
             let _alone = SPAWN.lock().unwrap_or_else(PoisonError::into_inner);
             for fd in &self.inherited {
@@ -246,7 +247,7 @@ impl Tool {
                 }
             }),
             stderr: Collector::keeping(stderr),
-            began: Instant::now(),
+            began,
             port: self.port,
         }
     }
