@@ -43,7 +43,10 @@ pub(super) fn not_proxied(
     let target = spot(target);
     let why = match failure {
         Failure::Proxy(error) => {
-            return not_started(error, &proxy).map(|text| format!("{target}: {text}"));
+            return not_started(error, &proxy).map(|text| match text.contains(&proxy) {
+                true => format!("{target}: {text}"),
+                false => format!("{target}: {proxy}: {text}"),
+            });
         }
         Failure::Target(error) => return not_started(error, &target),
         Failure::Stopped(Stop::Signal(_)) => return None,
