@@ -11,6 +11,8 @@ const HEADERS_LIMIT: usize = 16 * 1024;
 const HEADER_COUNT: usize = 100;
 
 const PROXY_AUTHENTICATION_REQUIRED: u16 = 407;
+/// What tinyproxy 1.11 says to a wrong password. No server behind the proxy can have said it.
+const UNAUTHORIZED: u16 = 401;
 const SWITCHING_PROTOCOLS: u16 = 101;
 
 /// Every answer begins like this; what does not is refused before its line has ended.
@@ -61,7 +63,7 @@ impl Handshake for Client {
                 // RFC 9110, 15.2: interim answers come before the final one.
                 (100..200, _) => {}
                 (200..300, _) => return Ok(Progress::Done { used: at + 1 }),
-                (PROXY_AUTHENTICATION_REQUIRED, _) => {
+                (PROXY_AUTHENTICATION_REQUIRED | UNAUTHORIZED, _) => {
                     return Err(Error::Credentials { given: self.given });
                 }
                 (status, reason) => return Err(Error::Refused(Refusal::Http { status, reason })),

@@ -345,7 +345,7 @@ fn every_http_status_is_understood() {
             101 => bad(Head),
             100..200 => Ok(None),
             200..300 => Ok(Some(reply.len())),
-            407 => Err(Error::Credentials { given: false }),
+            401 | 407 => Err(Error::Credentials { given: false }),
             status => no(Refusal::Http {
                 status,
                 reason: "Why".into(),
