@@ -14,7 +14,8 @@ pub(super) struct Proxies {
     ///
     /// The proxy is connected to, and asked to connect to HOST and PORT. Its own port is 1080 if
     /// none is given, and 3128 with -X connect. IPv6 addresses stand in brackets. -s and -p are the
-    /// local end of the connection to the proxy, -4 and -6 choose among the proxy's addresses.
+    /// local end of the connection to the proxy, -4 and -6 choose among the proxy's addresses, and
+    /// among HOST's where these are looked up here.
     #[arg(
         short = 'x',
         long = "proxy",

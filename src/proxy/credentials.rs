@@ -37,7 +37,10 @@ impl fmt::Debug for Secret {
 
 impl Drop for Secret {
     fn drop(&mut self) {
-        self.0.fill(0);
+        // What was there before it became shorter, too.
+        let capacity = self.0.capacity();
+        self.0.clear();
+        self.0.resize(capacity, 0);
         // Without a look at them, writing to bytes that are about to be freed is no work at all.
         std::hint::black_box(&mut self.0);
     }

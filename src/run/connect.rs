@@ -11,7 +11,7 @@ use crate::{
     net::{self, Connection, Dial, Query},
     outcome::{Limit, Status},
     plan::{Connect, Plan, Port, Source},
-    report::{Peer, place, spot},
+    report::{Peer, escape, place, spot},
     stream::Socket,
 };
 
@@ -52,7 +52,7 @@ fn reach(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Result<Connection
     let addresses = net::resolve(&mut stage.reactor, &query, deadline)?;
     stage
         .report
-        .fact(|| format!("{} is {}", target.host, all(&addresses)));
+        .fact(|| format!("{} is {}", escape(target.host.as_str()), all(&addresses)));
     let sources = match &connect.source {
         Some(source) => local(stage, source, connect, deadline)?,
         None => Vec::new(),

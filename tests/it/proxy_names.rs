@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::util::{
-    Net, Peer, Server, Tool,
+    Net, Peer, Server, Tool, ms,
     proxies::Kind::{self, Connect, Socks4, Socks4a, Socks5},
 };
 
@@ -192,4 +192,22 @@ fn every_address_of_a_proxy_is_tried() {
     net.tool(Tool::oxnc(&words))
         .run()
         .fails(1, &["::1", "refused", "127.0.0.1 port 443"]);
+}
+
+#[test]
+fn one_limit_covers_the_way_to_the_proxy_and_its_answer() {
+    needs!("root", "nft");
+    let net = Net::new();
+    net.sh("ip addr add 198.51.100.1/32 dev lo");
+    net.file("hosts", "198.51.100.1 proxy\n::1 proxy\n");
+    net.drop_input("ip daddr 198.51.100.1 tcp dport 1080 drop");
+    let server = net.inside(|| Server::on("[::1]:1080".parse::<SocketAddr>().unwrap()));
+    // A quarter of a second goes by before the second address is tried.
+    let words = ["-w", "0.7", "-x", "proxy", "example.invalid", "443"];
+    let run = net.tool(Tool::oxnc(&words)).start();
+    let mut peer = server.accept();
+    assert_eq!(peer.recv(3), b"\x05\x01\0");
+    run.wait()
+        .fails(124, &["the proxy", "example.invalid", "700ms"])
+        .took_about(ms(700));
 }
