@@ -109,6 +109,8 @@ pub enum Setback {
     /// What was asked for makes no sense, as it turned out: a service or an interface that does not
     /// exist, a descriptor that is not open.
     Usage,
+    /// Something of ours could not be read or written.
+    Local,
     /// Lookup, connecting, binding, listening or accepting failed, or a proxy refused.
     Failed,
     /// Credentials were wrong or missing.
@@ -162,6 +164,7 @@ impl Setback {
     pub fn status(self) -> Status {
         match self {
             Self::Usage => Status::Usage,
+            Self::Local => Status::Local,
             Self::Failed => Status::NotStarted,
             Self::NotTrusted => Status::NotTrusted,
             Self::Stopped(Stop::Expired(_)) => Status::Expired,
@@ -253,6 +256,7 @@ mod tests {
         let table = [
             (Setback::Usage, 2),
             (Setback::Failed, 1),
+            (Setback::Local, 4),
             (Setback::NotTrusted, 6),
             (Setback::Stopped(Stop::Expired(expired)), 124),
             (Setback::Stopped(Stop::Signal(libc::SIGTERM)), 143),

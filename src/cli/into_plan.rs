@@ -26,7 +26,7 @@ const LINGER: Duration = Duration::from_secs(10);
 impl Words {
     /// The plan, or one line about what does not go together. `inherited` says whether a
     /// supervisor has passed in sockets to listen on.
-    pub(super) fn into_plan(self, inherited: bool) -> Result<Plan, String> {
+    pub(super) fn into_plan(self, inherited: Option<usize>) -> Result<Plan, String> {
         self.check_pairs()?;
         let lookup = lookup(&self.names);
         let transfer = transfer(&self.end_of_data);
@@ -145,7 +145,7 @@ impl Words {
         }
     }
 
-    fn listen(self, lookup: Lookup, inherited: bool) -> Result<Listen, String> {
+    fn listen(self, lookup: Lookup, inherited: Option<usize>) -> Result<Listen, String> {
         let print_port = self
             .listening
             .print_port
@@ -179,10 +179,13 @@ impl Words {
             (None, None) => None,
         };
         check_lookup(lookup, host.as_ref(), port.as_ref())?;
-        let on = match port {
-            Some(port) => ListenOn::Address { host, port },
-            None if inherited && host.is_none() => ListenOn::Inherited,
-            None => return Err("-l needs a port".to_owned()),
+        let on = match (port, inherited) {
+            (Some(port), _) => ListenOn::Address { host, port },
+            (None, Some(_)) if lookup.family != Family::Any => {
+                return Err("-4 and -6 do not apply to sockets that were passed in".to_owned());
+            }
+            (None, Some(count)) if host.is_none() => ListenOn::Inherited(count),
+            (None, _) => return Err("-l needs a port".to_owned()),
         };
         Ok(Listen {
             on,

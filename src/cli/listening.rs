@@ -19,8 +19,8 @@ pub(super) struct Listening {
     /// Tell the port once the sockets listen
     ///
     /// The port's number is written, alone on a line, as soon as clients can connect: to stderr, to
-    /// an inherited descriptor (fd:3) or to a file, which is created or truncated. Meant for port 0. For a file whose name begins with 'fd:',
-    /// write './fd:'.
+    /// an inherited descriptor (fd:3) or to a file, which is created or truncated; the line is whole
+    /// once it ends. Meant for port 0. For a file whose name begins with 'fd:', write './fd:'.
     #[arg(
         long = "print-port",
         value_name = "fd:N|FILE",

@@ -67,7 +67,7 @@ pub enum Stop {
 
 /// Reads the arguments, the program's name first.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Plan, Stop> {
-    let inherited = is_for_us(
+    let inherited = passed_in(
         std::env::var_os("LISTEN_PID").as_deref(),
         std::env::var_os("LISTEN_FDS").as_deref(),
         process::id(),
@@ -85,8 +85,8 @@ pub fn command() -> clap::Command {
     Words::command().after_long_help(exit_status)
 }
 
-/// [`parse`] without a look at the process: `inherited` says that there are sockets to listen on.
-fn parse_with(args: Vec<OsString>, inherited: bool) -> Result<Plan, Stop> {
+/// [`parse`] without a look at the process: so many sockets to listen on were passed in.
+fn parse_with(args: Vec<OsString>, inherited: Option<usize>) -> Result<Plan, Stop> {
     let mut command = command();
     let words = command
         .try_get_matches_from_mut(&args)
@@ -107,11 +107,12 @@ fn without_trailing_blanks(text: &str) -> String {
         .collect()
 }
 
-/// Whether `LISTEN_PID` and `LISTEN_FDS` announce sockets to this very process, which they may not
-/// when they were meant for a parent: `sd_listen_fds(3)`.
-fn is_for_us(pid: Option<&OsStr>, fds: Option<&OsStr>, own: u32) -> bool {
-    let number = |word: Option<&OsStr>| word.and_then(OsStr::to_str)?.parse::<u32>().ok();
-    number(pid) == Some(own) && number(fds).is_some_and(|count| count > 0)
+/// How many sockets `LISTEN_PID` and `LISTEN_FDS` announce to this very process; they may be meant
+/// for a parent: `sd_listen_fds(3)`.
+fn passed_in(pid: Option<&OsStr>, fds: Option<&OsStr>, own: u32) -> Option<usize> {
+    let number = |word: Option<&OsStr>| word.and_then(OsStr::to_str)?.parse::<usize>().ok();
+    let ours = number(pid) == usize::try_from(own).ok();
+    number(fds).filter(|count| ours && *count > 0)
 }
 
 /// Connects or listens, and joins the socket to stdin and stdout

@@ -9,7 +9,7 @@ use std::{
 };
 
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1},
+    consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ},
     flag,
     low_level::pipe,
 };
@@ -30,6 +30,7 @@ pub(super) struct Signals {
     wakeups: Source,
     end: Arc<AtomicUsize>,
     counters: Arc<AtomicBool>,
+    asked: Arc<AtomicBool>,
 }
 
 impl Signals {
@@ -39,15 +40,21 @@ impl Signals {
             wakeups: reactor.adopt(read.into())?,
             end: Arc::default(),
             counters: Arc::default(),
+            asked: Arc::default(),
         };
         for signal in [SIGHUP, SIGINT, SIGTERM] {
             // nohup and a shell's `&` ignore signals on purpose.
             if !os::is_ignored(signal) {
                 let number = usize::try_from(signal).unwrap_or_default();
+                // Where a system call waits after all, the second one kills.
+                flag::register_conditional_default(signal, Arc::clone(&this.asked))?;
+                flag::register(signal, Arc::clone(&this.asked))?;
                 flag::register_usize(signal, Arc::clone(&this.end), number)?;
                 pipe::register(signal, write.try_clone()?)?;
             }
         }
+        // A file over the limit (RLIMIT_FSIZE) is a failed write, not a death without a word.
+        flag::register(SIGXFSZ, Arc::default())?;
         flag::register(SIGUSR1, Arc::clone(&this.counters))?;
         pipe::register(SIGUSR1, write)?;
         this.wakeups.arm(Want {

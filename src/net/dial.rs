@@ -10,7 +10,7 @@ use std::{
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::{Attempt, Error, wait};
+use super::{Attempt, Error, Phase, wait};
 use crate::{
     event::{Deadline, Reactor, Source, Want},
     outcome::Stop,
@@ -55,13 +55,18 @@ pub(crate) fn dial(
         let now = Instant::now();
         if trying.is_empty() || now >= next {
             match waiting.pop_front() {
-                Some(address) => {
-                    next = now + ATTEMPT_DELAY;
-                    match start(reactor, address, dial.sources) {
-                        Ok(source) => trying.push(Trying { address, source }),
-                        Err(attempt) => failed.push(attempt),
+                Some(address) => match start(reactor, address, dial.sources) {
+                    Ok(source) => {
+                        next = now + ATTEMPT_DELAY;
+                        trying.push(Trying { address, source });
                     }
-                }
+                    Err(attempt) => {
+                        failed.push(attempt);
+                        // It took no time; its successor need not wait.
+                        next = now;
+                        continue;
+                    }
+                },
                 None if trying.is_empty() => return Err(Error::Connect(failed)),
                 None => {}
             }
@@ -70,12 +75,9 @@ pub(crate) fn dial(
         if let Some(winner) = first_connected(&mut trying, &mut failed) {
             return connection(winner, failed);
         }
-        if trying.len() < before || (trying.is_empty() && !waiting.is_empty()) {
+        if trying.len() < before {
             // One has failed: its successor's time is now.
             next = now;
-            continue;
-        }
-        if trying.is_empty() {
             continue;
         }
         for one in &trying {
@@ -230,7 +232,11 @@ fn stopped(stop: Stop, trying: Vec<Trying>, mut attempts: Vec<Attempt>) -> Error
         from: None,
         error: io::Error::new(io::ErrorKind::TimedOut, "no answer"),
     }));
-    Error::Stopped { stop, attempts }
+    Error::Stopped {
+        stop,
+        phase: Phase::Connect,
+        attempts,
+    }
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::net::SocketFlags;
+use rustix::{event::PollFlags, net::SocketFlags};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Error, wait};
+use super::{Error, Phase, wait};
 use crate::{
     event::{Deadline, Reactor, Source, Want},
     os,
@@ -62,11 +62,7 @@ pub(crate) fn listen(reactor: &Reactor, addresses: &[SocketAddr]) -> Result<List
 
 /// The sockets that a supervisor passed in: `LISTEN_FDS` of them from descriptor 3 on,
 /// sd_listen_fds(3). They stay open in the supervisor, which may take more clients later.
-pub(crate) fn inherited(reactor: &Reactor) -> Result<Listener, Error> {
-    let count = std::env::var("LISTEN_FDS")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(0_usize);
+pub(crate) fn inherited(reactor: &Reactor, count: usize) -> Result<Listener, Error> {
     let mut sockets = Vec::new();
     for number in (3..).take(count) {
         let fd = os::adopt_fd(number).map_err(|_| Error::Inherited {
@@ -79,7 +75,6 @@ pub(crate) fn inherited(reactor: &Reactor) -> Result<Listener, Error> {
         if !listens || !stream || socket.local_addr()?.as_socket().is_none() {
             return Err(Error::Inherited { number, open: true });
         }
-        socket.set_nonblocking(true)?;
         sockets.push(socket);
     }
     Listener::new(reactor, sockets)
@@ -135,7 +130,7 @@ impl Listener {
                     })?;
                 }
             }
-            wait(reactor, again, deadline)?.map_err(Error::stopped)?;
+            wait(reactor, again, deadline)?.map_err(Error::stopped(Phase::Accept))?;
         }
     }
 }
@@ -154,7 +149,7 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Socket>, Error> {
                 port = socket.local_addr()?.as_socket().map(|a| a.port());
                 sockets.push(socket);
             }
-            Err(error) if is_missing_family(&error) => missing = Some((address, error)),
+            Err(error) if is_missing_family(&error, address) => missing = Some((address, error)),
             Err(error) => return Err(Error::Listen { address, error }),
         }
     }
@@ -177,17 +172,24 @@ fn bind(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// EADDRNOTAVAIL is also what a machine whose IPv6 is switched off says to `::` and `::1`.
-fn is_missing_family(e: &io::Error) -> bool {
-    matches!(
-        e.raw_os_error(),
-        Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL)
-    )
+/// A machine whose IPv6 is switched off says EADDRNOTAVAIL even of `::` and `::1`.
+fn is_missing_family(e: &io::Error, address: SocketAddr) -> bool {
+    match e.raw_os_error() {
+        Some(libc::EAFNOSUPPORT) => true,
+        Some(libc::EADDRNOTAVAIL) => {
+            address.is_ipv6() && (address.ip().is_unspecified() || address.ip().is_loopback())
+        }
+        _ => false,
+    }
 }
 
 /// One attempt. None: nobody is there, or the one who was has gone (accept(2), "Error handling":
 /// the errors of the network are those of a client that is gone already).
 fn accept(source: &Source) -> io::Result<Option<Client>> {
+    // A socket that was passed in may be a blocking one, and that is its owner's business.
+    if !os::is_ready(source, PollFlags::IN)? {
+        return Ok(None);
+    }
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     match rustix::net::acceptfrom_with(source, flags) {
         Ok((socket, peer)) => {

@@ -4,7 +4,11 @@ mod dial;
 mod listen;
 mod resolve;
 
-use std::{io, net::SocketAddr, time::Instant};
+use std::{
+    io,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 pub(crate) use dial::{Connection, Dial, dial};
 pub(crate) use listen::{Listener, inherited, listen};
@@ -31,6 +35,8 @@ pub(crate) enum Error {
     Stopped {
         /// By what.
         stop: Stop,
+        /// In the middle of what.
+        phase: Phase,
         /// The addresses that were tried, those that had not answered included.
         attempts: Vec<Attempt>,
     },
@@ -52,6 +58,17 @@ pub(crate) enum Error {
     Accept(io::Error),
     /// The event loop or a thread failed.
     System(io::Error),
+}
+
+/// What a run does before it has a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Asking a name service.
+    Lookup,
+    /// Connecting.
+    Connect,
+    /// Waiting for a client.
+    Accept,
 }
 
 /// An address that was tried, and what came of it.
@@ -79,9 +96,10 @@ impl Error {
         }
     }
 
-    fn stopped(stop: Stop) -> Self {
-        Self::Stopped {
+    fn stopped(phase: Phase) -> impl FnOnce(Stop) -> Self {
+        move |stop| Self::Stopped {
             stop,
+            phase,
             attempts: Vec::new(),
         }
     }
@@ -91,6 +109,16 @@ impl From<io::Error> for Error {
     fn from(e: io::Error) -> Self {
         Self::System(e)
     }
+}
+
+/// Lets some time pass before a client is waited for.
+pub(crate) fn pause(
+    reactor: &mut Reactor,
+    length: Duration,
+    deadline: Deadline,
+) -> Result<(), Error> {
+    let until = Some(Instant::now() + length);
+    wait(reactor, until, deadline)?.map_err(Error::stopped(Phase::Accept))
 }
 
 /// Waits once, until `until` at the latest; fails when a signal or the deadline ends the phase.

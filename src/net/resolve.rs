@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, sync::mpsc, thread};
 
 use dns_lookup::{AddrInfoHints, LookupError, LookupErrorKind, getaddrinfo};
 
-use super::{Error, wait};
+use super::{Error, Phase, wait};
 use crate::{
     event::{Deadline, Reactor},
     plan::{Family, Host, Lookup, Port},
@@ -133,7 +133,7 @@ fn on_a_thread(
                 )));
             }
         }
-        wait(reactor, None, deadline)?.map_err(Error::stopped)?;
+        wait(reactor, None, deadline)?.map_err(Error::stopped(Phase::Lookup))?;
     }
 }
 

@@ -13,6 +13,7 @@ use std::{
 };
 
 use rustix::{
+    event::{PollFd, PollFlags, Timespec},
     fs::{Mode, OFlags},
     io::ReadWriteFlags,
 };
@@ -41,12 +42,39 @@ pub(crate) fn write_nowait(fd: impl AsFd, buf: &[u8]) -> io::Result<usize> {
 }
 
 /// Opens what a descriptor refers to once more: a description of our own, which may be
-/// non-blocking. Fails with EACCES where the file belongs to somebody else (after `su`), and with
-/// ENOENT without /proc.
+/// non-blocking. Fails with EACCES where the file belongs to somebody else, and with ENOENT without
+/// /proc. After `su` the terminal does, but everybody may open their controlling one, tty(4).
 pub(crate) fn reopen_nonblocking(fd: impl AsFd, access: OFlags) -> io::Result<OwnedFd> {
     let path = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
     let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    Ok(rustix::fs::open(path, flags, Mode::empty())?)
+    let ours =
+        rustix::termios::tcgetsid(&fd).is_ok_and(|sid| rustix::process::getsid(None) == Ok(sid));
+    match rustix::fs::open(path, flags, Mode::empty()) {
+        Err(_) if ours => Ok(rustix::fs::open("/dev/tty", flags, Mode::empty())?),
+        opened => Ok(opened?),
+    }
+}
+
+/// Whether it is the master of a pseudo-terminal. To open /dev/ptmx again is to get another one,
+/// pts(4).
+pub(crate) fn is_pty_master(fd: impl AsFd) -> bool {
+    rustix::fs::fstat(fd).is_ok_and(|stat| stat.st_rdev == rustix::fs::makedev(5, 2))
+}
+
+/// Whether something can be read or written now, or has failed.
+pub(crate) fn is_ready(fd: impl AsFd, flags: PollFlags) -> io::Result<bool> {
+    let fd = fd.as_fd();
+    let mut fds = [PollFd::from_borrowed_fd(fd, flags)];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    loop {
+        match rustix::event::poll(&mut fds, Some(&now)) {
+            Err(rustix::io::Errno::INTR) => {}
+            ready => return Ok(ready? > 0),
+        }
+    }
 }
 
 /// Whether a FIFO has no name: `pipe(2)` made it, and nobody can open its other end.

@@ -81,7 +81,8 @@ pub enum ListenOn {
         port: Port,
     },
     /// The sockets that a supervisor passed in (`LISTEN_FDS`, `sd_listen_fds(3)`).
-    Inherited,
+    /// So many, from descriptor 3 on.
+    Inherited(usize),
 }
 
 /// Where `--print-port` writes the port.

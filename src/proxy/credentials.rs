@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use crate::outcome::{Setback, Status, Stop};
+use crate::outcome::{Setback, Stop};
 
 /// A line with a user and a password is not longer than this.
 pub(crate) const LINE_LIMIT: usize = 8192;
@@ -73,14 +73,14 @@ pub(crate) enum LoginFailure {
 }
 
 impl LoginFailure {
-    /// The exit status. But for files that cannot be read, it is the command line that promises
-    /// what is not there.
-    pub(crate) fn status(&self) -> Status {
+    /// What it means for the exit status. But for files that cannot be read, it is the command line
+    /// that promises what is not there.
+    pub(crate) fn setback(&self) -> Setback {
         match self {
-            Self::Unreadable(_) => Status::Local,
-            Self::NotOpen | Self::Unset | Self::NoTerminal(_) | Self::Content(_) => Status::Usage,
-            Self::NoAnswer => Status::NotTrusted,
-            Self::Stopped(stop) => Setback::Stopped(*stop).status(),
+            Self::Unreadable(_) => Setback::Local,
+            Self::NotOpen | Self::Unset | Self::NoTerminal(_) | Self::Content(_) => Setback::Usage,
+            Self::NoAnswer => Setback::NotTrusted,
+            Self::Stopped(stop) => Setback::Stopped(*stop),
         }
     }
 }

@@ -78,23 +78,35 @@ pub(crate) struct Link {
     /// We leave although the peer could still send something (`-q`, `--send-only`).
     quit: bool,
     settling: Option<Settling>,
-    tail: Option<Tail>,
+    /// Nobody was to wait for the last acknowledgements (`--linger 0`), and some are missing.
+    unconfirmed: bool,
+    /// `--send-only`, all sent: the peer's end is waited for, or the acknowledgements at least.
+    tail: Option<Debt>,
     /// The connection failed in a way that no pump saw.
     lost: Option<io::Error>,
 }
 
-/// Waiting for the last acknowledgements.
+/// Both directions are done; the last acknowledgements are looked for, and by and by less often.
 struct Settling {
-    bytes: usize,
-    progress: Instant,
+    debt: Debt,
     pause: Duration,
     next: Instant,
 }
 
-/// `--send-only`, all sent: waiting for the peer's end, or for the acknowledgements at least.
-struct Tail {
+/// What the peer's kernel has not acknowledged, since when it is as much.
+struct Debt {
     bytes: usize,
-    at: Instant,
+    since: Instant,
+}
+
+impl Debt {
+    /// Whether it has not become less for `limit`.
+    fn is_overdue(&mut self, bytes: usize, now: Instant, limit: Duration) -> bool {
+        if bytes < self.bytes {
+            *self = Self { bytes, since: now };
+        }
+        now.saturating_duration_since(self.since) >= limit
+    }
 }
 
 enum Judgement {
@@ -130,6 +142,7 @@ impl Link {
             leaving: false,
             quit: false,
             settling: None,
+            unconfirmed: false,
             tail: None,
             lost: None,
         }
@@ -137,13 +150,12 @@ impl Link {
 
     /// Moves what can move and decides what follows from it.
     pub(crate) fn step(&mut self, now: Instant) -> io::Result<Step> {
-        let mut budget = Budget::new(TURN);
-        self.pump(&mut budget, now);
+        let more = self.pump(now);
         match self.judge(now)? {
             Judgement::Over => Ok(Step::Done(Box::new(self.conclude(None)))),
             Judgement::Expired(what) => Ok(Step::Done(Box::new(self.stop(Stop::Expired(what))))),
             Judgement::Again => Ok(Step::Again),
-            Judgement::Wait if budget.is_spent() => Ok(Step::Again),
+            Judgement::Wait if more => Ok(Step::Again),
             Judgement::Wait => {
                 self.arm()?;
                 Ok(Step::Wait(self.deadline()))
@@ -161,8 +173,12 @@ impl Link {
         } else {
             self.down.is_clean()
         };
-        if !self.up.is_clean() && !whole {
-            self.cut(false);
+        if !self.up.is_clean() {
+            if whole {
+                self.part();
+            } else {
+                self.cut(false);
+            }
         }
         self.conclude(Some(stop))
     }
@@ -175,13 +191,17 @@ impl Link {
         }
     }
 
-    fn pump(&mut self, budget: &mut Budget, now: Instant) {
+    /// Moves what can move. Whether more could than the turn allows.
+    fn pump(&mut self, now: Instant) -> bool {
         let before = self.sent();
-        self.up.step(&mut *self.near, &mut *self.far, budget, now);
+        let (mut up, mut down) = (Budget::new(TURN), Budget::new(TURN));
+        self.up.step(&mut *self.near, &mut *self.far, &mut up, now);
         if before != self.sent() {
             self.watch.sent(now, self.sent());
         }
-        self.down.step(&mut *self.far, &mut *self.near, budget, now);
+        self.down
+            .step(&mut *self.far, &mut *self.near, &mut down, now);
+        up.is_spent() || down.is_spent()
     }
 
     /// Bytes sent, the FIN counting as one.
@@ -236,8 +256,7 @@ impl Link {
             return;
         }
         // A last look at the input, for what came since the turn began.
-        self.up
-            .step(&mut *self.near, &mut *self.far, &mut Budget::new(TURN), now);
+        self.pump(now);
         if !self.up.is_open() {
             return;
         }
@@ -269,22 +288,20 @@ impl Link {
             Err(_) if self.up.taken() == 0 => return Judgement::Over,
             Err(e) => return self.lose(e),
         };
-        if backlog.bytes == 0 {
+        if backlog.bytes == 0 || self.rules.linger.is_zero() {
+            self.unconfirmed = backlog.bytes > 0;
             if self.leaving {
                 self.far.abort();
             }
             return Judgement::Over;
         }
+        let bytes = backlog.bytes;
         let settling = self.settling.get_or_insert(Settling {
-            bytes: backlog.bytes,
-            progress: now,
+            debt: Debt { bytes, since: now },
             pause: FIRST_LOOK,
             next: now + FIRST_LOOK,
         });
-        if backlog.bytes < settling.bytes {
-            (settling.bytes, settling.progress) = (backlog.bytes, now);
-        }
-        if now.saturating_duration_since(settling.progress) >= self.rules.linger {
+        if settling.debt.is_overdue(bytes, now, self.rules.linger) {
             return self.lose(io::ErrorKind::TimedOut.into());
         }
         if now >= settling.next {
@@ -297,22 +314,19 @@ impl Link {
     /// Whether we leave although the peer has not ended: `-q`, and the last wait of `--send-only`.
     fn quit(&mut self, now: Instant) -> io::Result<Option<Judgement>> {
         if self.rules.send_only && self.waits_for_peer() && self.tail.is_none() {
-            self.tail = Some(Tail {
+            self.tail = Some(Debt {
                 bytes: self.far.backlog()?.bytes,
-                at: self.up.last(),
+                since: self.up.last(),
             });
         }
         if self.quit_at().is_none_or(|at| now < at) {
             return Ok(None);
         }
-        if let Some(tail) = &mut self.tail {
+        if let Some(debt) = &mut self.tail {
             let bytes = self.far.backlog()?.bytes;
-            if bytes > 0 && bytes < tail.bytes {
-                *tail = Tail { bytes, at: now };
-                return Ok(None);
-            }
-            if bytes > 0 {
-                return Ok(Some(self.lose(io::ErrorKind::TimedOut.into())));
+            if bytes > 0 && !self.rules.linger.is_zero() {
+                let overdue = debt.is_overdue(bytes, now, self.rules.linger);
+                return Ok(overdue.then(|| self.lose(io::ErrorKind::TimedOut.into())));
             }
         }
         self.quit = true;
@@ -328,7 +342,7 @@ impl Link {
     fn quit_at(&self) -> Option<Instant> {
         match &self.tail {
             _ if !self.waits_for_peer() => None,
-            Some(tail) => tail.at.checked_add(self.rules.linger),
+            Some(debt) => debt.since.checked_add(self.rules.linger),
             None => self.last_move().checked_add(self.rules.quit_after?),
         }
     }
@@ -419,15 +433,28 @@ impl Link {
         Judgement::Over
     }
 
-    /// Resets the connection, so that nobody takes the cut for an end.
+    /// Resets the connection, so that nobody takes the cut for an end. A person at a terminal ends
+    /// by leaving.
     fn cut(&mut self, output_failed: bool) {
-        if output_failed || !self.rules.terminal {
+        if self.rules.terminal && !output_failed {
+            self.part();
+        } else {
             self.far.abort();
         }
     }
 
+    /// Leaves with a FIN.
+    fn part(&mut self) {
+        if !self.up.is_clean()
+            && let Err(e) = self.far.finish()
+        {
+            log::debug!("no FIN: {e}");
+        }
+    }
+
     fn conclude(&mut self, stop: Option<Stop>) -> Outcome {
-        let settled = self.up.is_clean() && self.down.is_clean() && self.lost.is_none();
+        let ended = self.up.is_clean() && self.down.is_clean();
+        let settled = ended && self.lost.is_none() && !self.unconfirmed;
         let delivery = match (settled && stop.is_none(), self.quit) {
             (true, false) => Delivery::PeerEnded,
             (true, true) => Delivery::Acknowledged,
@@ -449,6 +476,8 @@ impl Link {
         let missed_nothing = self.peer_ended && self.up.is_open() && self.up.taken() == 0;
         match (self.up.end(), self.down.end(), &self.lost) {
             (Some(End::Source(e)), _, _) => UpEnd::InputFailed(copy(e)),
+            // A FIN that finds the connection broken delivers nothing less.
+            (Some(End::Sink(_)), Some(End::Source(_)), _) if self.up.taken() == 0 => UpEnd::Open,
             (Some(End::Sink(e)), _, _) => UpEnd::NotDelivered(copy(e)),
             (_, _, Some(e)) if !missed_nothing => UpEnd::NotDelivered(copy(e)),
             // Whoever resets has not read all, as far as we can know.

@@ -5,7 +5,7 @@
 //! when it is empty.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     rc::Rc,
@@ -22,9 +22,18 @@ const CAPACITY: usize = 1 << 20;
 /// A smaller pipe is worse than a buffer.
 const SMALLEST: usize = 64 << 10;
 
+/// So many requests are turned down after the kernel has turned down one.
+const PAUSE: u32 = 1024;
+
 /// Empty pipes.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Pipes(Rc<RefCell<Vec<Pipe>>>);
+pub(crate) struct Pipes(Rc<Pool>);
+
+#[derive(Debug, Default)]
+struct Pool {
+    free: RefCell<Vec<Pipe>>,
+    pause: Cell<u32>,
+}
 
 #[derive(Debug)]
 struct Pipe {
@@ -35,17 +44,28 @@ struct Pipe {
 impl Pipes {
     /// An empty pipe, unless the kernel has none to give.
     pub(super) fn lend(&self) -> Option<Lease> {
-        let free = self.0.borrow_mut().pop();
-        let pipe = free.or_else(|| {
-            open()
-                .inspect_err(|e| log::debug!("no kernel pipe: {e}"))
-                .ok()
-        })?;
+        let free = self.0.free.borrow_mut().pop();
+        let pipe = free.or_else(|| self.open())?;
         Some(Lease {
             pipe,
             held: 0,
             pipes: self.clone(),
         })
+    }
+
+    fn open(&self) -> Option<Pipe> {
+        if let Some(left) = self.0.pause.get().checked_sub(1) {
+            self.0.pause.set(left);
+            return None;
+        }
+        match open() {
+            Ok(pipe) => Some(pipe),
+            Err(e) => {
+                log::debug!("no kernel pipe: {e}");
+                self.0.pause.set(PAUSE);
+                None
+            }
+        }
     }
 }
 
@@ -97,7 +117,7 @@ impl Lease {
     /// Gives it back, to be lent again if nothing is left in it.
     pub(super) fn give_back(self) {
         if self.held == 0 {
-            self.pipes.0.borrow_mut().push(self.pipe);
+            self.pipes.0.free.borrow_mut().push(self.pipe);
         }
     }
 }

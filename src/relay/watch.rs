@@ -16,6 +16,9 @@ use crate::stream::{Backlog, Owed};
 /// at most an eighth of the limit late.
 const MARKS: u32 = 8;
 
+/// A busy machine is not gone: the first retransmission alone waits for 200 ms.
+const SHORTEST: Duration = Duration::from_secs(1);
+
 /// When to look, and what is known of what was sent when.
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -28,10 +31,11 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// A peer may owe an answer for `limit`.
+    /// A peer may owe an answer for `limit`, but for [`SHORTEST`] at least; for ever, if it is zero.
     pub(super) fn new(limit: Duration) -> Self {
+        let longer = limit.max(SHORTEST);
         Self {
-            limit,
+            limit: if limit.is_zero() { limit } else { longer },
             next: None,
             marks: VecDeque::new(),
             probing: None,
@@ -40,6 +44,9 @@ impl Watch {
 
     /// Something was sent, up to byte `sent`.
     pub(super) fn sent(&mut self, now: Instant, sent: u64) {
+        if self.limit.is_zero() {
+            return;
+        }
         // The last mark moves along until it is far enough from the one before.
         let before = self.marks.iter().nth_back(1).map(|(at, _)| *at);
         let near = |at| now.saturating_duration_since(at) < self.limit / MARKS;

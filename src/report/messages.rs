@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, time::Duration};
 
 use super::escape;
 use crate::{
-    net::{Attempt, Error, LookupFailure},
+    net::{Attempt, Error, LookupFailure, Phase},
     outcome::{Counters, Delivery, DownEnd, Expired, Limit, Outcome, Stop, UpEnd},
     plan::Endpoint,
 };
@@ -81,9 +81,9 @@ fn duration(d: Duration) -> String {
 
 fn option(limit: Limit) -> &'static str {
     match limit {
-        Limit::Connect => "--connect-timeout",
+        Limit::Connect => "-w, --connect-timeout",
         Limit::Accept => "--accept-timeout",
-        Limit::Idle => "--idle-timeout",
+        Limit::Idle => "-w, --idle-timeout",
         Limit::Total => "--max-time",
     }
 }
@@ -105,19 +105,19 @@ pub(super) fn not_started(error: &Error, target: &str) -> Option<String> {
         } => return None,
         Error::Stopped {
             stop: Stop::Expired(what),
+            phase,
             attempts,
         } => {
-            let tried = if attempts.is_empty() {
-                String::new()
-            } else {
-                format!(": {}", list(attempts, target))
+            let tried = match attempts.as_slice() {
+                [] => String::new(),
+                some => format!(": {}", list(some, target)),
             };
-            let phase = match what.limit {
-                Limit::Accept => "no client came to",
-                _ if attempts.is_empty() => "no name service answered for",
-                _ => "no connection to",
+            let missing = match phase {
+                Phase::Lookup => "no name service answered for",
+                Phase::Connect => "no connection to",
+                Phase::Accept => "no client came to",
             };
-            format!("{phase} {target} within {}{tried}", expired(*what))
+            format!("{missing} {target} within {}{tried}", expired(*what))
         }
         Error::Listen { address, error } => {
             let hint = match error.raw_os_error() {
@@ -148,18 +148,26 @@ pub(super) fn not_started(error: &Error, target: &str) -> Option<String> {
 
 fn lookup(what: &str, failure: &LookupFailure, target: &str) -> String {
     match failure {
-        LookupFailure::NoSuchService => {
-            format!(
-                "no such service: '{}' (a port is 1-65535 or a name of services(5))",
-                escape(what)
-            )
-        }
+        LookupFailure::NoSuchService => format!(
+            "no such service: '{}' (a port is 1-65535 or a name of services(5))",
+            escape(what)
+        ),
         LookupFailure::NoSuchZone => {
             let zone = what.split_once('%').map_or(what, |(_, zone)| zone);
-            format!("{target}: there is no network interface '{}'", escape(zone))
+            format!(
+                "{target}: '{}' is no interface here that has such addresses",
+                escape(zone)
+            )
+        }
+        LookupFailure::Other(words) if target.starts_with(what) => {
+            format!("cannot look up {target}: {}", escape(words))
         }
         LookupFailure::Other(words) => {
-            format!("cannot look up {}: {}", escape(what), escape(words))
+            format!(
+                "cannot look up {} for {target}: {}",
+                escape(what),
+                escape(words)
+            )
         }
     }
 }
@@ -183,7 +191,7 @@ fn list(attempts: &[Attempt], target: &str) -> String {
     }
 }
 
-fn why(attempt: &Attempt) -> String {
+pub(crate) fn why(attempt: &Attempt) -> String {
     let reason = reason(&attempt.error);
     match (attempt.from, attempt.error.raw_os_error()) {
         (Some(from), _) => format!("cannot bind to {}: {reason}", place(from)),
@@ -201,12 +209,12 @@ pub(super) fn failed(outcome: &Outcome, peer: &Peer) -> Option<String> {
     match (&outcome.up, &outcome.down) {
         (_, DownEnd::ReaderLeft) => None,
         (_, DownEnd::OutputFailed(e)) => Some(format!(
-            "cannot write to standard output: {}; {} of what {peer} sent were written",
+            "cannot write to standard output: {}; {} from {peer} written",
             reason(e),
             bytes(received)
         )),
         (UpEnd::InputFailed(e), _) => Some(format!(
-            "cannot read standard input: {}; {} were sent to {peer}",
+            "cannot read standard input: {}; {} sent to {peer}",
             reason(e),
             bytes(sent)
         )),
@@ -221,22 +229,24 @@ pub(super) fn failed(outcome: &Outcome, peer: &Peer) -> Option<String> {
 }
 
 fn not_delivered(outcome: &Outcome, e: &io::Error, peer: &Peer) -> String {
+    let Counters { sent, received } = outcome.counters;
     let missing = match outcome.unacknowledged {
-        0 => "it did not read all of them".to_owned(),
-        n => format!("{} of them not acknowledged", bytes(n as u64)),
+        0 => "it may not have read all of it".to_owned(),
+        n => format!("{} of it not acknowledged", bytes(n as u64)),
     };
-    let sent = bytes(outcome.counters.sent);
     let what = match e.kind() {
-        io::ErrorKind::TimedOut => "stopped answering",
+        io::ErrorKind::TimedOut => "did not acknowledge it in time (--linger)",
         io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
             "closed or reset the connection"
         }
         _ => "is gone",
     };
-    format!(
-        "not delivered: {peer} {what} after {sent} sent, {missing}: {}",
-        reason(e)
-    )
+    let reason = match e.raw_os_error() {
+        Some(_) => format!(": {}", reason(e)),
+        None => String::new(),
+    };
+    let (sent, received) = (bytes(sent), bytes(received));
+    format!("not delivered: {peer} {what}; {sent} sent, {missing}, {received} received{reason}")
 }
 
 fn stopped(stop: Stop, outcome: &Outcome, peer: &Peer) -> Option<String> {
@@ -250,7 +260,7 @@ fn stopped(stop: Stop, outcome: &Outcome, peer: &Peer) -> Option<String> {
     })
 }
 
-/// The closing line of `-v`: what moved, how fast, and how much is known of its delivery.
+/// The closing line of `-v`: what moved, in what time, and how much is known of its delivery.
 pub(super) fn closing(outcome: &Outcome, took: Duration) -> String {
     let level = match outcome.delivery {
         Delivery::HandedOver => "handed to the kernel",

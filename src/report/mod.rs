@@ -8,11 +8,14 @@ mod proxy;
 
 use std::{
     io::{self, Write},
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
+use rustix::event::{PollFd, PollFlags, Timespec};
+
 pub use escape::escape;
-pub(crate) use messages::{Peer, place, reason, spot};
+pub(crate) use messages::{Peer, place, reason, spot, why};
 pub(crate) use port::PortSink;
 pub(crate) use proxy::{password_prompt, refused_by_proxy};
 
@@ -114,10 +117,34 @@ pub fn show(text: &str) -> Status {
     }
 }
 
-/// One line in one write, so that lines of several processes do not mix. If standard error cannot
-/// be written, there is nobody to tell; the exit status still tells.
+/// One line in one write, so that lines of several processes do not mix.
 fn line(text: &str) {
-    let _ = io::stderr()
-        .lock()
-        .write_all(format!("oxnc: {text}\n").as_bytes());
+    raw_line(&format!("oxnc: {text}\n"));
+}
+
+/// How long a line waits for a standard error that nobody reads.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 200_000_000,
+};
+
+/// Whether the last line was dropped, so that the next one need not wait.
+static STALLED: AtomicBool = AtomicBool::new(false);
+
+/// Words must not stop the run: where standard error takes none, they are dropped. What poll(2)
+/// calls writable takes a page, pipe(7), and the exit status still tells.
+fn raw_line(line: &str) {
+    let stderr = io::stderr();
+    let patience = if STALLED.load(Ordering::Relaxed) {
+        Timespec::default()
+    } else {
+        PATIENCE
+    };
+    let mut fds = [PollFd::new(&stderr, PollFlags::OUT)];
+    let ready = rustix::event::poll(&mut fds, Some(&patience)).is_ok_and(|n| n > 0);
+    STALLED.store(!ready, Ordering::Relaxed);
+    if ready {
+        // If it cannot be written, there is nobody to tell.
+        let _ = stderr.lock().write_all(line.as_bytes());
+    }
 }

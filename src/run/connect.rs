@@ -11,7 +11,7 @@ use crate::{
     net::{self, Connection, Dial, Query},
     outcome::{Limit, Status},
     plan::{Connect, Plan, Port, Source},
-    report::{Peer, escape, place, spot},
+    report::{Peer, escape, place, spot, why},
     stream::Socket,
 };
 
@@ -87,7 +87,7 @@ pub(super) fn local(
 /// What is told of a connection that was made (`-v`).
 pub(super) fn tell(stage: &Stage, connection: &Connection, peer: &dyn Display) {
     for attempt in &connection.failed {
-        let why = crate::report::reason(&attempt.error);
+        let why = why(attempt);
         stage
             .report
             .event(|| format!("no connection to {}: {why}", place(attempt.address)));

@@ -1,6 +1,6 @@
 //! Listen: look up, bind, say where, take one client, relay.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{
     Stage,
@@ -15,14 +15,17 @@ use crate::{
     stream::Socket,
 };
 
+/// Nothing tells that a named pipe has got its reader.
+const NO_READER_PAUSE: Duration = Duration::from_millis(20);
+
 /// Takes one client and joins it to standard input and output.
 pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
     let target = target(listen);
-    let port_to = match listen.print_port.as_ref().map(PortSink::open).transpose() {
+    let port_to = match listen.print_port.as_ref().map(PortSink::new).transpose() {
         Ok(sink) => sink,
-        Err((status, text)) => {
+        Err((setback, text)) => {
             stage.report.failure(&text);
-            return status;
+            return setback.status();
         }
     };
     let listener = match open(stage, listen, plan) {
@@ -33,14 +36,13 @@ pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
     for place in &places {
         stage.report.event(|| format!("listening on {place}"));
     }
-    if let (Some(sink), Some(address)) = (port_to, listener.addresses().first())
-        && let Err(text) = sink.write(address.port())
-    {
-        stage.report.failure(&text);
-        return Status::Local;
-    }
     let limit = Deadline::after(Instant::now(), plan.limits.accept, Limit::Accept);
     let deadline = limit.or(stage.total);
+    if let (Some(sink), Some(address)) = (port_to, listener.addresses().first())
+        && let Err(status) = print_port(stage, sink, address.port(), deadline)
+    {
+        return status;
+    }
     let client = match listener.accept_one(&mut stage.reactor, deadline) {
         Ok(client) => client,
         Err(error) => return give_up(stage, &error, &places.join(", ")),
@@ -57,7 +59,7 @@ pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
 
 fn open(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Result<Listener, net::Error> {
     let (host, port) = match &listen.on {
-        ListenOn::Inherited => return net::inherited(&stage.reactor),
+        ListenOn::Inherited(count) => return net::inherited(&stage.reactor, *count),
         ListenOn::Address { host, port } => (host.as_ref(), port),
     };
     let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
@@ -71,6 +73,28 @@ fn open(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Result<Listener, net
     net::listen(&stage.reactor, &addresses)
 }
 
+/// Writes the port, and waits for a reader where that is a named pipe.
+fn print_port(
+    stage: &mut Stage,
+    mut sink: PortSink,
+    port: u16,
+    deadline: Deadline,
+) -> Result<(), Status> {
+    loop {
+        match sink.write(port) {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err((setback, text)) => {
+                stage.report.failure(&text);
+                return Err(setback.status());
+            }
+        }
+        if let Err(error) = net::pause(&mut stage.reactor, NO_READER_PAUSE, deadline) {
+            return Err(give_up(stage, &error, "the port's named pipe"));
+        }
+    }
+}
+
 fn give_up(stage: &Stage, error: &net::Error, target: &str) -> Status {
     stage.report.not_started(error, target);
     error.setback().status()
@@ -78,7 +102,7 @@ fn give_up(stage: &Stage, error: &net::Error, target: &str) -> Status {
 
 fn target(listen: &Listen) -> String {
     match &listen.on {
-        ListenOn::Inherited => "the inherited sockets".into(),
+        ListenOn::Inherited(_) => "the inherited sockets".into(),
         ListenOn::Address { host: None, port } => format!("port {port}"),
         ListenOn::Address {
             host: Some(host),

@@ -24,7 +24,7 @@ pub(super) fn run(stage: &mut Stage, connect: &Connect, proxy: &Proxy, plan: &Pl
         Ok(credentials) => credentials,
         Err(failure) => {
             stage.report.no_credentials(&failure, proxy);
-            return failure.status();
+            return failure.setback().status();
         }
     };
     let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);

@@ -38,8 +38,11 @@ struct Preread {
 }
 
 impl Socket {
-    /// Takes over a socket that is connected and non-blocking.
+    /// Takes over a socket that is connected and non-blocking. From here on every close but one
+    /// after [`Stream::finish`] is a reset, whoever closes it: if the process is killed, the peer
+    /// must not take that for our end. SO_LINGER with zero seconds, socket(7).
     pub(crate) fn new(reactor: &Reactor, socket: OwnedFd) -> io::Result<Self> {
+        SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
         Ok(Self {
             source: Some(reactor.adopt(socket)?),
             reset: None,
@@ -89,14 +92,17 @@ impl Stream for Socket {
     }
 
     fn finish(&mut self) -> io::Result<Io> {
-        rustix::net::shutdown(self.fd()?, Shutdown::Write)?;
+        let fd = self.fd()?;
+        // What is on its way after the FIN must survive our close.
+        SockRef::from(&fd).set_linger(None)?;
+        rustix::net::shutdown(fd, Shutdown::Write)?;
         Ok(Io::Moved(0))
     }
 
     fn abort(&mut self) {
         if let Some(source) = self.source.take() {
-            // Zero seconds of lingering make close(2) send a reset, socket(7). If it cannot be set,
-            // the connection is gone already.
+            // After a finish it has to be asked for again. If it cannot be set, the connection is
+            // gone already.
             let _ = SockRef::from(&source).set_linger(Some(Duration::ZERO));
         }
     }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use rustix::{
-    event::{PollFd, PollFlags, Timespec},
+    event::PollFlags,
     fs::{FileType, OFlags},
     net::{RecvFlags, SendFlags, Shutdown},
     pipe::{fcntl_getpipe_size, fcntl_setpipe_size},
@@ -187,20 +187,22 @@ fn is_dev_null(fd: BorrowedFd<'_>) -> io::Result<bool> {
 enum Way {
     /// Regular files, block devices, /dev/zero: epoll refuses them because they never wait.
     Plain,
-    /// Pipes: each call says that it must not wait.
+    /// Pipes without a name: each call says that it must not wait. (A named one refuses that, and so
+    /// do kernels before 6.4.)
     PerCall,
     /// Sockets: likewise.
     Socket,
-    /// Terminals: opened again, non-blocking, a description of our own.
+    /// Terminals and named pipes: opened again, non-blocking, a description of our own.
     Private,
-    /// Everything else, and terminals that may not be opened again (after `su`): poll(2) says that
-    /// something can move, and then no more is tried than what surely can.
+    /// Everything else, and what may not be opened again (somebody else's terminal): poll(2) says
+    /// that something can move, and then no more is tried than what surely can.
     Polled,
 }
 
-/// What `Way::Polled` writes at once: PIPE_BUF is what a pipe takes when poll(2) says that it takes
-/// anything (pipe(7)), and a terminal's least is less only while it is stopped, when poll says no.
-const POLLED_WRITE: usize = 256;
+/// What surely can be written when poll(2) says that anything can: PIPE_BUF for a pipe (pipe(7)), a
+/// byte for a terminal. (A line end that becomes two can still find room for one only.)
+const PIPE_TAKES: usize = 4096;
+const TERMINAL_TAKES: usize = 1;
 
 /// The size of a wide pipe: the most that an unprivileged user may ask for, pipe(7).
 const WIDE: usize = 1 << 20;
@@ -217,16 +219,17 @@ impl Descriptor {
     fn new(reactor: &Reactor, fd: OwnedFd, access: OFlags) -> io::Result<Self> {
         let terminal = rustix::termios::isatty(&fd);
         let kind = FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode);
+        if kind == FileType::Fifo {
+            widen(&fd);
+        }
         let (fd, way) = match kind {
-            FileType::Fifo => {
-                widen(&fd);
-                (fd, Way::PerCall)
-            }
+            FileType::Fifo if os::is_anonymous_pipe(&fd) => (fd, Way::PerCall),
             FileType::Socket => (fd, Way::Socket),
-            _ if terminal => match os::reopen_nonblocking(&fd, access) {
+            _ if os::is_pty_master(&fd) => (fd, Way::Polled),
+            _ if terminal || kind == FileType::Fifo => match os::reopen_nonblocking(&fd, access) {
                 Ok(private) => (private, Way::Private),
                 Err(e) => {
-                    log::debug!("cannot open the terminal again: {e}");
+                    log::debug!("cannot open it again: {e}");
                     (fd, Way::Polled)
                 }
             },
@@ -258,12 +261,14 @@ impl Descriptor {
         let fd = self.source.as_fd();
         let read = match self.way {
             Way::Plain | Way::Private => attempt_read(|| Ok(rustix::io::read(fd, &mut *buf)?)),
-            Way::PerCall => attempt_read(|| os::read_nowait(fd, buf)),
+            Way::PerCall => match attempt_read(|| os::read_nowait(fd, buf)) {
+                Err(e) if is_unsupported(&e) => polled_read(fd, buf),
+                other => other,
+            },
             Way::Socket => {
                 attempt_read(|| Ok(rustix::net::recv(fd, &mut *buf, RecvFlags::DONTWAIT)?.0))
             }
-            Way::Polled if !is_ready(fd, PollFlags::IN)? => Ok(Io::Blocked),
-            Way::Polled => attempt_read(|| Ok(rustix::io::read(fd, &mut *buf)?)),
+            Way::Polled => polled_read(fd, buf),
         };
         match read {
             // A terminal that was hung up, or whose other side has gone: its end, tty_ioctl(4).
@@ -276,16 +281,16 @@ impl Descriptor {
         let fd = self.source.as_fd();
         match self.way {
             Way::Plain | Way::Private => attempt(|| Ok(rustix::io::write(fd, buf)?)),
-            Way::PerCall => attempt(|| os::write_nowait(fd, buf)),
+            Way::PerCall => match attempt(|| os::write_nowait(fd, buf)) {
+                Err(e) if is_unsupported(&e) => polled_write(fd, buf, PIPE_TAKES),
+                other => other,
+            },
             Way::Socket => {
                 let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
                 attempt(|| Ok(rustix::net::send(fd, buf, flags)?))
             }
-            Way::Polled if !is_ready(fd, PollFlags::OUT)? => Ok(Io::Blocked),
-            Way::Polled => {
-                let some = buf.get(..POLLED_WRITE).unwrap_or(buf);
-                attempt(|| Ok(rustix::io::write(fd, some)?))
-            }
+            Way::Polled if self.terminal => polled_write(fd, buf, TERMINAL_TAKES),
+            Way::Polled => polled_write(fd, buf, PIPE_TAKES),
         }
     }
 
@@ -316,12 +321,21 @@ fn widen(pipe: &OwnedFd) {
     }
 }
 
-fn is_ready(fd: BorrowedFd<'_>, flags: PollFlags) -> io::Result<bool> {
-    let mut fds = [PollFd::from_borrowed_fd(fd, flags)];
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // An error or a hang-up is for the call itself to tell.
-    Ok(rustix::event::poll(&mut fds, Some(&now))? > 0)
+fn polled_read(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Io> {
+    if !os::is_ready(fd, PollFlags::IN)? {
+        return Ok(Io::Blocked);
+    }
+    attempt_read(|| Ok(rustix::io::read(fd, &mut *buf)?))
+}
+
+fn polled_write(fd: BorrowedFd<'_>, buf: &[u8], most: usize) -> io::Result<Io> {
+    if !os::is_ready(fd, PollFlags::OUT)? {
+        return Ok(Io::Blocked);
+    }
+    let some = buf.get(..most).unwrap_or(buf);
+    attempt(|| Ok(rustix::io::write(fd, some)?))
+}
+
+fn is_unsupported(e: &io::Error) -> bool {
+    e.raw_os_error() == Some(libc::EOPNOTSUPP)
 }

@@ -166,6 +166,21 @@ fn a_signal_ends_a_listener_that_waits() {
 }
 
 #[test]
+fn a_signal_that_was_ignored_before_the_start_stays_ignored() {
+    let server = Server::new();
+    for (name, signal) in [("HUP", Signal::HUP), ("INT", Signal::INT)] {
+        let script = format!("trap '' {name}; exec \"$@\"");
+        let tool = Tool::connect(server.port(), &[]).under(&["sh", "-c", &script, "sh"]);
+        let run = tool.start();
+        let peer = server.accept();
+        run.signal(signal);
+        run.runs_on_for(ms(300));
+        peer.close();
+        run.wait().succeeds();
+    }
+}
+
+#[test]
 fn an_unreadable_stdin_is_a_failure_and_a_cut() {
     // A directory opens and cannot be read.
     let (receiver, port) = Tool::listen(&[]).start_listening();

@@ -3,14 +3,16 @@
 
 use std::{
     io::{Read, Write},
+    net::Shutdown,
+    os::unix::net::UnixStream,
     time::Instant,
 };
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::util::{
-    Collector, DEADLINE, Digest, In, Out, Peer, Running, Server, Signal, Tool, close_reader,
-    data::random_bytes, ms, pipe, pipe_of_size, readable, spawn,
+    Collector, DEADLINE, Digest, In, Out, Peer, Running, Server, Signal, Tool, bare_terminal,
+    close_reader, data::random_bytes, ms, pipe, pipe_of_size, readable, spawn,
 };
 
 const MIB: usize = 1 << 20;
@@ -206,6 +208,39 @@ fn a_reader_that_had_enough_ends_it_by_sigpipe_and_quietly() {
         assert_eq!(done.stderr, "");
         assert!(began.elapsed() < ms(1500), "{:?}", began.elapsed());
     }
+}
+
+#[test]
+fn a_reader_that_had_enough_of_a_socket_ends_it_by_sigpipe_as_well() {
+    let ends = std::cell::RefCell::new(Vec::new());
+    let wire = |tool: Tool| {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ends.borrow_mut().push(ours);
+        tool.stdin(In::Pipe).stdout(Out::Fd(theirs.into()))
+    };
+    for (run, mut peer) in receivers(wire) {
+        let reader = ends.borrow_mut().remove(0);
+        // Shut down for everybody who might hold a copy.
+        reader.shutdown(Shutdown::Both).unwrap();
+        peer.send(b"one more");
+        let done = run.wait();
+        done.dies_of(Signal::PIPE);
+        assert_eq!(done.stderr, "");
+    }
+}
+
+#[test]
+fn a_terminal_that_is_gone_fails_as_an_output() {
+    let server = Server::new();
+    let (master, slave) = bare_terminal();
+    let run = Tool::connect(server.port(), &[])
+        .stdout(Out::Fd(slave))
+        .start();
+    let mut peer = server.accept();
+    drop(master);
+    // More than one byte: the first ones may come just before the terminal is gone.
+    peer.send_until_error();
+    run.wait().fails(4, &[]);
 }
 
 #[test]

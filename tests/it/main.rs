@@ -19,6 +19,7 @@ mod util;
 
 mod connect;
 mod cuts;
+mod deaths;
 mod drain;
 mod ends;
 mod faults;
@@ -38,3 +39,4 @@ mod send_only;
 mod stdio;
 mod transfer;
 mod usage;
+mod zero_copy;

@@ -17,7 +17,10 @@ use std::{
 
 use rustix::fs::{OFlags, fcntl_getfl};
 
-use crate::util::{Collector, In, Out, Server, Task, Terminal, Tool, Trace, fifo, ms, pipe, spawn};
+use crate::util::{
+    Collector, In, Out, Peer, Server, Task, Terminal, Tool, Trace, data::random_bytes, fifo, ms,
+    pipe, spawn,
+};
 
 const SENT: &[u8] = b"what we send, in one line\n";
 /// No line ends: a terminal would write them its own way.
@@ -274,6 +277,70 @@ fn an_endless_device_is_sent_until_a_limit() {
     let arrived = peer.recv_until_reset();
     assert!(arrived.len() > 1 << 20 && arrived.iter().all(|b| *b == 0));
     run.wait().fails(124, &[]);
+}
+
+#[test]
+fn a_file_without_a_size_is_sent_whole() {
+    let text = std::fs::read("/proc/version").unwrap();
+    let server = Server::new();
+    let run = Tool::connect(server.port(), &[])
+        .stdin(In::File("/proc/version".into()))
+        .start();
+    let mut peer = server.accept();
+    assert_eq!(peer.recv_all(), text);
+    peer.close();
+    run.wait().succeeds();
+}
+
+#[test]
+fn two_runs_in_a_pipeline_are_a_relay() {
+    let data = random_bytes(4 << 20, 50);
+    let server = Server::new();
+    let (rx, tx) = pipe();
+    let (first, port) = Tool::listen(&[])
+        .stdout(Out::Fd(tx.into()))
+        .start_listening();
+    let second = Tool::connect(server.port(), &[])
+        .stdin(In::Fd(rx.into()))
+        .start();
+    let mut out = server.accept();
+    let mut into = Peer::connect(port);
+    let bytes = data.clone();
+    let sending = spawn(move || {
+        into.send(&bytes);
+        into.half_close();
+        into.recv_all()
+    });
+    assert!(out.recv_all() == data);
+    out.close();
+    assert_eq!(sending.join(), b"");
+    first.wait().succeeds();
+    second.wait().succeeds();
+}
+
+/// As a super-server starts it: one connection is both stdin and stdout.
+#[test]
+fn a_connection_on_stdin_and_stdout_is_relayed_both_ways() {
+    let (there, back) = (random_bytes(3 << 20, 51), random_bytes(3 << 20, 52));
+    let (front, behind) = (Server::new(), Server::new());
+    let mut client = Peer::connect(front.port());
+    let passed = front.accept().socket;
+    let run = Tool::connect(behind.port(), &[])
+        .stdin(In::Fd(passed.try_clone().unwrap().into()))
+        .stdout(Out::Fd(passed.into()))
+        .start();
+    let mut server = behind.accept();
+    let (sent, answer) = (there.clone(), back.clone());
+    let asking = spawn(move || {
+        client.send(&sent);
+        client.half_close();
+        client.recv_all()
+    });
+    assert!(server.recv_all() == there);
+    server.send(&answer);
+    server.close();
+    assert!(asking.join() == back);
+    run.wait().succeeds();
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::plan::Plan;
 
 fn stop_or_plan(line: &str) -> Result<Plan, Stop> {
     let words = std::iter::once("oxnc").chain(line.split_whitespace());
-    parse_with(words.map(OsString::from).collect(), false)
+    parse_with(words.map(OsString::from).collect(), None)
 }
 
 #[test]

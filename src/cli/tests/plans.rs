@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    super::{Stop, is_for_us, parse_with},
+    super::{Stop, parse_with, passed_in},
     stop_or_plan,
 };
 use crate::plan::{
@@ -336,7 +336,7 @@ fn a_file_may_have_a_name_of_any_bytes() {
     let words = [&b"oxnc"[..], b"-l", b"0", b"--print-port=\xff\n"];
     let plan = parse_with(
         words.map(|w| OsStr::from_bytes(w).to_owned()).to_vec(),
-        false,
+        None,
     )
     .unwrap();
     let Action::Listen(listen) = plan.action else {
@@ -350,7 +350,7 @@ fn a_file_may_have_a_name_of_any_bytes() {
 fn inherited_sockets_are_used_when_no_port_is_named() {
     let on = |line: &str| {
         let words = std::iter::once("oxnc").chain(line.split_whitespace());
-        match parse_with(words.map(OsString::from).collect(), true) {
+        match parse_with(words.map(OsString::from).collect(), Some(1)) {
             Ok(Plan {
                 action: Action::Listen(listen),
                 ..
@@ -359,8 +359,8 @@ fn inherited_sockets_are_used_when_no_port_is_named() {
             Err(stop) => Err(stop),
         }
     };
-    assert_eq!(on("-l"), Ok(ListenOn::Inherited));
-    assert_eq!(on("-lv --print-port"), Ok(ListenOn::Inherited));
+    assert_eq!(on("-l"), Ok(ListenOn::Inherited(1)));
+    assert_eq!(on("-lv --print-port"), Ok(ListenOn::Inherited(1)));
     assert_eq!(
         on("-l 80"),
         Ok(ListenOn::Address {
@@ -373,14 +373,14 @@ fn inherited_sockets_are_used_when_no_port_is_named() {
         Err(Stop::Usage("-l needs a port".to_owned()))
     );
 
-    let is_for_us = |pid: Option<&str>, fds: Option<&str>| {
-        is_for_us(pid.map(OsStr::new), fds.map(OsStr::new), 42)
+    let passed_in = |pid: Option<&str>, fds: Option<&str>| {
+        passed_in(pid.map(OsStr::new), fds.map(OsStr::new), 42)
     };
-    assert!(is_for_us(Some("42"), Some("1")));
-    assert!(!is_for_us(Some("43"), Some("1")));
-    assert!(!is_for_us(Some("42"), Some("0")));
-    assert!(!is_for_us(Some("42"), Some("-1")));
-    assert!(!is_for_us(Some("42"), Some("x")));
-    assert!(!is_for_us(Some("42"), None));
-    assert!(!is_for_us(None, Some("1")));
+    assert_eq!(passed_in(Some("42"), Some("1")), Some(1));
+    assert_eq!(passed_in(Some("43"), Some("1")), None);
+    assert_eq!(passed_in(Some("42"), Some("0")), None);
+    assert_eq!(passed_in(Some("42"), Some("-1")), None);
+    assert_eq!(passed_in(Some("42"), Some("x")), None);
+    assert_eq!(passed_in(Some("42"), None), None);
+    assert_eq!(passed_in(None, Some("1")), None);
 }

@@ -340,7 +340,7 @@ fn words_of_any_bytes_are_shown_escaped() {
 
 #[test]
 fn no_arguments_at_all_are_a_usage_error() {
-    let said = parse_with(Vec::new(), false);
+    let said = parse_with(Vec::new(), None);
     assert!(matches!(said, Err(Stop::Usage(line)) if line.starts_with("HOST and PORT are needed")));
 }
 
@@ -421,7 +421,7 @@ fn any_words_at_all_are_answered_in_one_line() {
             .iter()
             .map(|word| OsStr::from_bytes(word).to_owned())
             .collect();
-        if let Err(Stop::Usage(line)) = parse_with(args, false) {
+        if let Err(Stop::Usage(line)) = parse_with(args, None) {
             let harmless = line.chars().all(|c| !c.is_control() && c != '\u{202e}');
             assert!(harmless && !line.is_empty(), "{words:?}: {line:?}");
         }
@@ -442,7 +442,7 @@ fn usage_of_bytes(words: &[&[u8]]) -> String {
     let words = words
         .map(|bytes| OsStr::from_bytes(bytes).to_owned())
         .collect();
-    match parse_with(words, false) {
+    match parse_with(words, None) {
         Err(Stop::Usage(said)) => said,
         other => panic!("{other:?}"),
     }

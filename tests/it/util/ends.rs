@@ -56,10 +56,7 @@ pub struct Terminal {
 
 impl Terminal {
     pub fn new() -> Self {
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
-        let master = rustix::pty::openpt(flags).expect("/dev/ptmx");
-        rustix::pty::unlockpt(&master).expect("unlockpt");
-        let slave = rustix::pty::ioctl_tiocgptpeer(&master, flags).expect("TIOCGPTPEER");
+        let (master, slave) = bare_terminal();
         let screen = Collector::keeping(master.try_clone().expect("dup"));
         Self {
             master: File::from(master),
@@ -85,6 +82,15 @@ impl Terminal {
             rustix::termios::tcgetattr(&self.slave).expect("tcgetattr")
         )
     }
+}
+
+/// The two sides of a terminal, the person's first.
+pub fn bare_terminal() -> (OwnedFd, OwnedFd) {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let master = rustix::pty::openpt(flags).expect("/dev/ptmx");
+    rustix::pty::unlockpt(&master).expect("unlockpt");
+    let slave = rustix::pty::ioctl_tiocgptpeer(&master, flags).expect("TIOCGPTPEER");
+    (master, slave)
 }
 
 /// A file system of a given size that nobody else sees; it is gone when this is dropped.

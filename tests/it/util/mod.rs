@@ -15,7 +15,7 @@ mod trace;
 pub use collect::Collector;
 pub use data::Digest;
 pub use done::Done;
-pub use ends::{SmallDisk, Terminal, close_reader, fifo, pipe, pipe_of_size};
+pub use ends::{SmallDisk, Terminal, bare_terminal, close_reader, fifo, pipe, pipe_of_size};
 pub use netns::Net;
 pub use peer::{Peer, Server};
 pub use tool::{In, Out, Running, Tool, readable};

@@ -28,6 +28,15 @@ impl Server {
         Self { listener }
     }
 
+    /// One whose clients can send a few thousand bytes before it reads.
+    pub fn with_small_window() -> Self {
+        let server = Self::new();
+        SockRef::from(&server.listener)
+            .set_recv_buffer_size(4096)
+            .expect("SO_RCVBUF");
+        server
+    }
+
     pub fn port(&self) -> u16 {
         self.listener.local_addr().expect("getsockname").port()
     }
