@@ -1,7 +1,10 @@
 //! The stories, one a file: each reads as the steps of a run.
 
 mod connect;
+mod handshake;
 mod listen;
+mod login;
+mod proxied;
 mod secret;
 mod session;
 mod unix;

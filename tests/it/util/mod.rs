@@ -8,6 +8,7 @@ mod done;
 mod ends;
 mod netns;
 mod peer;
+pub mod proxies;
 mod spot;
 mod tool;
 mod trace;
