@@ -1,5 +1,17 @@
 complete -c oxnc -s s -l source -d 'Connect from this local address' -r -f -a "(__fish_print_hostnames)"
 complete -c oxnc -s p -l source-port -d 'Connect from this local port' -r -f
+complete -c oxnc -s x -l proxy -d 'Connect through a proxy' -r -f -a "(__fish_print_hostnames)"
+complete -c oxnc -s X -l proxy-type -d 'What it speaks: 4, 4a, 5 or connect [default: 5]' -r -f -a "4\t'SOCKS4'
+4a\t'SOCKS4a'
+5\t'SOCKS5'
+connect\t'HTTP CONNECT'"
+complete -c oxnc -s P -l proxy-user -d 'Name USER to the proxy, and ask for a password' -r -f -a "(__fish_complete_users)"
+complete -c oxnc -l proxy-auth-file -d 'Read USER:PASSWORD from a file' -r -F
+complete -c oxnc -l proxy-auth-env -d 'Read USER:PASSWORD from a variable' -r -f
+complete -c oxnc -l proxy-dns -d 'Who looks HOST up: remote, local, both, none' -r -f -a "remote\t'The proxy'
+local\t'This machine'
+both\t'This machine, or else the proxy'
+none\t'Nobody'"
 complete -c oxnc -l print-port -d 'Tell the port once the sockets listen' -r -F
 complete -c oxnc -l unix-mode -d 'Permissions of the Unix socket\'s file [default: 600]' -r -f
 complete -c oxnc -s W -l recv-limit -d 'Quit after N datagrams have come' -r -f

@@ -1,14 +1,14 @@
 //! How a run ended, and the one function that turns it into an exit status.
 //!
 //! The table is in the man page under EXIT STATUS. When several reasons apply, the first of
-//! 2, 4, 5, 3, 124, 1 is the status; a signal that ended the run goes before all of them.
+//! 2, 6, 4, 5, 3, 124, 1 is the status; a signal that ended the run goes before all of them.
 
 use std::{io, time::Duration};
 
 /// The limits that a run may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// `--connect-timeout`: looking up and connecting.
+    /// `--connect-timeout`: looking up, connecting and a proxy's answer.
     Connect,
     /// `--accept-timeout`: waiting for a client.
     Accept,
@@ -122,10 +122,12 @@ pub enum Setback {
     /// What was asked for makes no sense, as it turned out: a service or an interface that does not
     /// exist, a descriptor that is not open.
     Usage,
-    /// Something of ours could not be written.
+    /// Something of ours could not be read or written.
     Local,
-    /// Lookup, connecting, binding, listening or accepting failed.
+    /// Lookup, connecting, binding, listening or accepting failed, or a proxy refused.
     Failed,
+    /// Credentials were wrong or missing.
+    NotTrusted,
     /// It was stopped before.
     Stopped(Stop),
 }
@@ -145,6 +147,8 @@ pub enum Status {
     Local,
     /// 5: not delivered.
     NotDelivered,
+    /// 6: not trusted.
+    NotTrusted,
     /// 124: a time limit ran out.
     Expired,
     /// Ended by a signal: 128 + n, as shells show it.
@@ -161,6 +165,7 @@ impl Status {
             Self::Broken => 3,
             Self::Local => 4,
             Self::NotDelivered => 5,
+            Self::NotTrusted => 6,
             Self::Expired => 124,
             Self::Signal(n) => 128_u8.saturating_add(u8::try_from(n).unwrap_or(u8::MAX)),
         }
@@ -174,6 +179,7 @@ impl Setback {
             Self::Usage => Status::Usage,
             Self::Local => Status::Local,
             Self::Failed => Status::NotStarted,
+            Self::NotTrusted => Status::NotTrusted,
             Self::Stopped(Stop::Expired(_)) => Status::Expired,
             Self::Stopped(Stop::Signal(n)) => Status::Signal(n),
         }
@@ -255,6 +261,25 @@ mod tests {
             .into_iter()
             .find(|code| reasons.contains(code))
             .unwrap_or(0)
+    }
+
+    #[test]
+    fn a_setback_has_its_status() {
+        let expired = Expired {
+            limit: Limit::Connect,
+            length: Duration::from_secs(1),
+        };
+        let table = [
+            (Setback::Usage, 2),
+            (Setback::Failed, 1),
+            (Setback::Local, 4),
+            (Setback::NotTrusted, 6),
+            (Setback::Stopped(Stop::Expired(expired)), 124),
+            (Setback::Stopped(Stop::Signal(libc::SIGTERM)), 143),
+        ];
+        for (setback, code) in table {
+            assert_eq!(setback.status().code(), code, "{setback:?}");
+        }
     }
 
     #[test]

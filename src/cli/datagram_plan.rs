@@ -68,6 +68,7 @@ impl Words {
             (end.no_shutdown, "--no-shutdown"),
             (end.linger.is_some(), "--linger"),
             (end.on_peer_eof.is_some(), "--on-peer-eof"),
+            (self.proxies.proxy.is_some(), "-x"),
         ];
         let options = self.socket_options.in_order();
         let for_tcp = options.iter().filter(|o| o.scope() == Scope::Tcp);

@@ -112,6 +112,15 @@ impl Words {
         if self.listening.unix_mode.is_some() && !self.names.unix {
             return Err("option '--unix-mode' needs '-U'".to_owned());
         }
+        if self.proxies.proxy.is_some() && self.listening.listen {
+            return Err("options '-x' and '-l' exclude each other".into());
+        }
+        if self.proxies.proxy.is_some() && self.names.unix {
+            return Err("options '-x' and '-U' exclude each other".into());
+        }
+        if let Some(name) = self.proxies.lacks_proxy() {
+            return Err(format!("option '{name}' needs '-x'"));
+        }
         self.socket_options.check(self.names.unix)
     }
 
@@ -140,12 +149,21 @@ impl Words {
             .filter(|port| *port != Port::Number(0));
         let host = local_host(self.connecting.source)?;
         check_lookup(lookup, host.as_ref(), port.as_ref())?;
-        check_lookup(lookup, Some(&target.host), Some(&target.port))?;
+        let proxy = self.proxies.for_target(&target)?;
+        match &proxy {
+            // What the proxy does with the target's address is not for us to choose.
+            Some(proxy) => {
+                check_lookup(lookup, Some(&proxy.server.host), Some(&proxy.server.port))?;
+                check_lookup(lookup, None, Some(&target.port))?;
+            }
+            None => check_lookup(lookup, Some(&target.host), Some(&target.port))?,
+        }
         let source = (host.is_some() || port.is_some()).then_some(Source { host, port });
         Ok(Connect {
             target,
             source,
             lookup,
+            proxy,
         })
     }
 

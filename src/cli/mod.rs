@@ -12,9 +12,11 @@ mod into_plan;
 mod listening;
 mod messages;
 mod names;
+mod proxies;
 mod socket_options;
 #[cfg(test)]
 mod tests;
+mod through;
 mod time_limits;
 mod usage;
 mod values;
@@ -34,7 +36,7 @@ pub const EXIT_STATUS: &[(&str, &str)] = &[
     ("0", "Everything was moved and both ends ended cleanly."),
     (
         "1",
-        "Could not start: name not found, or connect, bind or listen failed.",
+        "Could not start: name not found; connect, listen or proxy failed.",
     ),
     ("2", "The command line is wrong; nothing was opened."),
     (
@@ -48,6 +50,10 @@ pub const EXIT_STATUS: &[(&str, &str)] = &[
     (
         "5",
         "Not delivered: the peer left before it had acknowledged everything.",
+    ),
+    (
+        "6",
+        "Not trusted: the proxy does not accept the user or the password.",
     ),
     ("124", "A time limit ran out; the message names it."),
     ("128+N", "Ended by signal N, for instance 130 after Ctrl-C."),
@@ -139,6 +145,8 @@ fn passed_in(pid: Option<&OsStr>, fds: Option<&OsStr>, own: u32) -> Option<usize
 struct Words {
     #[command(flatten)]
     connecting: connecting::Connecting,
+    #[command(flatten)]
+    proxies: proxies::Proxies,
     #[command(flatten)]
     listening: listening::Listening,
     #[command(flatten)]

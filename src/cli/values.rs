@@ -14,9 +14,9 @@ use thiserror::Error;
 
 use super::{end_of_data::QuitAfter, usage::quote};
 use crate::plan::{
-    Group, Keepalive, LARGEST_DATAGRAM, Port, PortTo, SockOpt, parse_duration,
-    parse_duration_or_forever, parse_kernel_name, parse_number, parse_size, parse_traffic_class,
-    parse_user_timeout,
+    Group, Host, Keepalive, LARGEST_DATAGRAM, PasswordFrom, Port, PortTo, ProxyAddress, SockOpt,
+    parse_duration, parse_duration_or_forever, parse_kernel_name, parse_number, parse_size,
+    parse_traffic_class, parse_user_timeout,
 };
 
 /// The sizes of buffers that netcat has always taken.
@@ -147,6 +147,41 @@ pub(super) fn variable() -> impl TypedValueParser<Value = OsString> {
     })
 }
 
+/// A proxy's address.
+pub(super) fn proxy() -> impl TypedValueParser<Value = ProxyAddress> {
+    value(|word| {
+        let (host, port) = read("proxy", word, ProxyAddress::split)?;
+        let port = port.map(|port| read("port", OsStr::new(port), Port::parse));
+        Ok(ProxyAddress {
+            host: read("host", OsStr::new(host), Host::parse)?,
+            port: port.transpose()?,
+        })
+    })
+}
+
+/// A user of a proxy.
+pub(super) fn user() -> impl TypedValueParser<Value = String> {
+    value(|word| {
+        read("user", word, |text| match text {
+            "" => Err("is empty"),
+            _ => Ok(text.to_owned()),
+        })
+    })
+}
+
+/// Where a password is read from.
+pub(super) fn password_file() -> impl TypedValueParser<Value = PasswordFrom> {
+    value(|word| {
+        Ok(match read_place(word)? {
+            Place::Descriptor(1 | 2) => {
+                return Err(bad(word, "is for writing to, and a password is read"));
+            }
+            Place::Descriptor(number) => PasswordFrom::Descriptor(number),
+            Place::File(path) => PasswordFrom::File(path),
+        })
+    })
+}
+
 /// Reads a word that must be text; `what` it should be begins the complaint.
 pub(super) fn read<'a, T, E: Display>(
     what: &str,
@@ -165,10 +200,27 @@ fn value<T: Clone + Send + Sync + 'static>(
 }
 
 fn read_port_to(word: &OsStr) -> Result<PortTo, BadValue> {
-    let bad = |why: &str| Err(BadValue(format!("{} {why}", quote(word))));
+    Ok(match read_place(word)? {
+        Place::Descriptor(1) => {
+            return Err(bad(word, "is stdout, which only the peer's data goes to"));
+        }
+        // Never closed like other descriptors: there may be messages to come.
+        Place::Descriptor(2) => PortTo::Stderr,
+        Place::Descriptor(number) => PortTo::Descriptor(number),
+        Place::File(path) => PortTo::File(path),
+    })
+}
+
+/// An inherited descriptor other than stdin, or a file.
+enum Place {
+    Descriptor(RawFd),
+    File(PathBuf),
+}
+
+fn read_place(word: &OsStr) -> Result<Place, BadValue> {
     let bytes = word.as_bytes();
     if bytes.is_empty() {
-        return bad("is neither fd:N nor a file");
+        return Err(bad(word, "is neither fd:N nor a file"));
     }
     if let Some(digits) = bytes.strip_prefix(b"fd:") {
         let number = str::from_utf8(digits)
@@ -176,18 +228,19 @@ fn read_port_to(word: &OsStr) -> Result<PortTo, BadValue> {
             .filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))
             .and_then(|digits| digits.parse::<RawFd>().ok());
         return match number {
-            None => bad("is not fd: and the number of a descriptor"),
-            Some(0) => bad("is stdin, which the data comes from"),
-            Some(1) => bad("is stdout, which only the peer's data goes to"),
-            // Never closed like other descriptors: there may be messages to come.
-            Some(2) => Ok(PortTo::Stderr),
-            Some(number) => Ok(PortTo::Descriptor(number)),
+            None => Err(bad(word, "is not fd: and the number of a descriptor")),
+            Some(0) => Err(bad(word, "is stdin, which the data comes from")),
+            Some(number) => Ok(Place::Descriptor(number)),
         };
     }
     if bytes.len() > PATH_LIMIT {
         return Err(long_path(word));
     }
-    Ok(PortTo::File(PathBuf::from(word)))
+    Ok(Place::File(PathBuf::from(word)))
+}
+
+fn bad(word: &OsStr, why: &str) -> BadValue {
+    BadValue(format!("{} {why}", quote(word)))
 }
 
 fn long_path(word: &OsStr) -> BadValue {

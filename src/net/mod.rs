@@ -152,7 +152,7 @@ pub(crate) fn pause(
 }
 
 /// Waits once, until `until` at the latest; fails when a signal or the deadline ends the phase.
-fn wait(
+pub(crate) fn wait(
     reactor: &mut Reactor,
     until: Option<Instant>,
     deadline: Deadline,

@@ -8,6 +8,7 @@ mod datagram;
 mod duration;
 mod number;
 mod options;
+mod proxy;
 mod secret;
 mod sockopt;
 mod unix;
@@ -19,6 +20,9 @@ pub use number::{NumberError, parse_number, parse_size};
 pub use options::{
     Keepalive, NAME_LIMIT, OptionError, Scope, SocketOption, parse_kernel_name,
     parse_traffic_class, parse_user_timeout,
+};
+pub use proxy::{
+    Login, PasswordFrom, Proxy, ProxyAddress, ProxyAddressError, ProxyNames, ProxyProtocol,
 };
 pub use secret::SecretSource;
 pub use sockopt::{SockOpt, SockOptError};
@@ -63,6 +67,8 @@ pub struct Connect {
     pub source: Option<Source>,
     /// How names become addresses.
     pub lookup: Lookup,
+    /// Through whom, if not directly.
+    pub proxy: Option<Proxy>,
 }
 
 /// The local end of an outgoing connection (`-s`, `-p`); at least one of the two is given.
@@ -194,7 +200,7 @@ pub enum OnPeerEnd {
 /// How long each phase may take; none means for ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Lookup and connecting together (`--connect-timeout`, `-w`).
+    /// Lookup, connecting and a proxy's answer together (`--connect-timeout`, `-w`).
     pub connect: Option<Duration>,
     /// Waiting for a client (`--accept-timeout`).
     pub accept: Option<Duration>,

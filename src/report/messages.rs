@@ -6,11 +6,14 @@ use super::{escape, escape::escape_bytes};
 use crate::{
     net::{Address, Attempt, Error, LookupFailure, Phase, Refused},
     outcome::{Counters, Delivery, DownEnd, Expired, Limit, Outcome, Stop, UpEnd},
-    plan::{Group, SocketOption, UnixAddress},
+    plan::{Endpoint, Group, SocketOption, UnixAddress},
 };
 
 /// More addresses than this are counted, not listed.
 const LISTED: usize = 6;
+
+/// What a proxy is called before its host and port.
+pub(super) const PROXY: &str = "the proxy ";
 
 /// The other end of a connection, for messages.
 #[derive(Clone, Debug)]
@@ -19,10 +22,15 @@ pub(crate) struct Peer {
     pub name: Option<String>,
     /// Its address.
     pub address: Address,
+    /// Whom it connects us to, if it is a proxy.
+    pub beyond: Option<Endpoint>,
 }
 
 impl std::fmt::Display for Peer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(target) = &self.beyond {
+            write!(f, "{} through the proxy ", spot(target))?;
+        }
         let host = host(&self.address);
         match &self.name {
             Some(name) if *name != host => write!(f, "{} ({host})", escape(name))?,
@@ -33,6 +41,11 @@ impl std::fmt::Display for Peer {
             None => Ok(()),
         }
     }
+}
+
+/// A host and a port as people read them.
+pub(crate) fn spot(endpoint: &Endpoint) -> String {
+    format!("{} port {}", escape(endpoint.host.as_str()), endpoint.port)
 }
 
 /// An address as people read it.
@@ -258,7 +271,7 @@ fn list(attempts: &[Attempt], target: &str) -> String {
         return parts.join("; ");
     };
     match place(&only.address) {
-        same if same == target => why(only),
+        same if same == target.trim_start_matches(PROXY) => why(only),
         _ => format!("{}: {}", host(&only.address), why(only)),
     }
 }
@@ -375,6 +388,7 @@ mod tests {
             Peer {
                 name: Some(name.into()),
                 address: Address::Inet(address),
+                beyond: None,
             }
             .to_string()
         };
@@ -385,6 +399,7 @@ mod tests {
             Peer {
                 name: None,
                 address,
+                beyond: None,
             }
             .to_string()
         };

@@ -5,6 +5,7 @@ mod escape;
 mod log;
 mod messages;
 mod port;
+mod proxy;
 
 use std::{
     io::{self, Write},
@@ -16,12 +17,15 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 
 pub(crate) use datagrams::datagram_place;
 pub use escape::escape;
-pub(crate) use messages::{Peer, place, reason, why};
+pub(crate) use messages::{Peer, place, reason, spot, why};
 pub(crate) use port::PortSink;
+pub(crate) use proxy::{password_prompt, refused_by_proxy};
 
 use crate::{
     net,
     outcome::{Counters, Outcome, Status},
+    plan::{Endpoint, Proxy},
+    proxy::{Failure, LoginFailure},
 };
 
 /// Where messages go, and how many of them.
@@ -66,6 +70,20 @@ impl Report {
     /// Why there was no connection to `target`.
     pub(crate) fn not_started(&self, error: &net::Error, target: &str) {
         if let Some(text) = messages::not_started(error, target) {
+            self.failure(&text);
+        }
+    }
+
+    /// Why there was no connection to `target` through the proxy at `server`.
+    pub(crate) fn not_proxied(&self, failure: &Failure, server: &Endpoint, target: &Endpoint) {
+        if let Some(text) = proxy::not_proxied(failure, server, target) {
+            self.failure(&text);
+        }
+    }
+
+    /// Why nobody knows who we are to a proxy.
+    pub(crate) fn no_credentials(&self, failure: &LoginFailure, proxy: &Proxy) {
+        if let Some(text) = proxy::no_credentials(failure, proxy) {
             self.failure(&text);
         }
     }

@@ -97,6 +97,7 @@ fn tell_called(stage: &Stage, called: Called, name: Option<String>) -> Opened {
     let peer = Peer {
         name,
         address: called.peer,
+        beyond: None,
     };
     stage.report.event(|| format!("sending to {peer}"));
     stage
@@ -275,6 +276,7 @@ fn tell(stage: &Stage, news: News, peer: &mut Whom, datagrams: &Datagrams) {
                 *peer = Whom::Peer(Peer {
                     name: None,
                     address,
+                    beyond: None,
                 });
             }
         }

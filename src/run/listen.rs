@@ -51,6 +51,7 @@ pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
     let peer = Peer {
         name: None,
         address: client.peer,
+        beyond: None,
     };
     let far = match &peer.address {
         Address::Inet(_) => {

@@ -2,7 +2,10 @@
 
 mod connect;
 mod datagrams;
+mod handshake;
 mod listen;
+mod login;
+mod proxied;
 mod secret;
 mod session;
 mod unix;

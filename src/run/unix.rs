@@ -21,6 +21,7 @@ pub(super) fn run(stage: &mut Stage, address: &UnixAddress, plan: &Plan) -> Stat
     let peer = Peer {
         name: None,
         address: Address::Unix(address.clone()),
+        beyond: None,
     };
     let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
     let deadline = limit.or(stage.total);

@@ -42,6 +42,7 @@ fn plain() -> Plan {
             },
             source: None,
             lookup: Lookup::default(),
+            proxy: None,
         }),
         transfer: Transfer {
             input: Input::Stdin,
