@@ -28,7 +28,7 @@ pub(super) struct EndOfData {
     /// Send no FIN before the run is done
     ///
     /// For peers that take the end of their input for the end of the connection, and then do not
-    /// answer.
+    /// answer. Many proxies are such peers.
     #[arg(long = "no-shutdown")]
     pub(super) no_shutdown: bool,
 
@@ -56,7 +56,6 @@ pub(super) struct EndOfData {
     /// left). 'exit' ends the run in every case, 'drain' in none.
     #[arg(
         long = "on-peer-eof",
-        hide_short_help = true,
         value_name = "exit|drain",
         hide_possible_values = true
     )]

@@ -1,5 +1,7 @@
 //! From words to a [`Plan`]: every rule about options and operands that do not go together.
 
+mod socket_options;
+
 use std::{
     ffi::{OsStr, OsString},
     net::IpAddr,
@@ -38,16 +40,23 @@ impl Words {
         let transfer = transfer(&self.end_of_data);
         let limits = limits(&self.time_limits);
         let verbosity = self.messages.verbose;
+        let datagrams = self.datagram_settings()?;
+        let socket_options = self.socket_options.in_order();
         let action = match (self.listening.listen, self.names.unix) {
             (true, true) => Action::Listen(self.listen_unix(inherited)?),
             (true, false) => Action::Listen(self.listen(lookup, inherited)?),
             (false, true) => Action::ConnectUnix(self.unix_address()?.ok_or(NO_PATH)?),
             (false, false) => Action::Connect(self.connect(lookup)?),
         };
+        let action = match datagrams {
+            Some(settings) => settings.apply(action)?,
+            None => action,
+        };
         Ok(Plan {
             action,
             transfer,
             limits,
+            socket_options,
             verbosity,
         })
     }
@@ -55,6 +64,7 @@ impl Words {
     /// Options that contradict each other, and those that mean nothing without `-l`.
     fn check_pairs(&self) -> Result<(), String> {
         let (end, keep) = (&self.end_of_data, &self.listening);
+        let many = keep.keep_open && !self.datagrams.udp;
         let quits = matches!(end.quit_after, Some(QuitAfter(Some(_))));
         let excluding = [
             (end.shutdown, "-N", end.no_shutdown, "--no-shutdown"),
@@ -68,13 +78,8 @@ impl Words {
             (end.send_only, "--send-only", end.recv_only, "--recv-only"),
             (end.send_only, "--send-only", end.no_stdin, "-d"),
             // `>/dev/null` discards as well; and who ends is done with.
-            (keep.keep_open, "-k", end.send_only, "--send-only"),
-            (
-                keep.keep_open,
-                "-k",
-                end.on_peer_eof.is_some(),
-                "--on-peer-eof",
-            ),
+            (many, "-k", end.send_only, "--send-only"),
+            (many, "-k", end.on_peer_eof.is_some(), "--on-peer-eof"),
             (self.names.ipv4, "-4", self.names.unix, "-U"),
             (self.names.ipv6, "-6", self.names.unix, "-U"),
             (
@@ -90,13 +95,7 @@ impl Words {
                 "-U",
             ),
         ];
-        for (one, its_name, other, other_name) in excluding {
-            if one && other {
-                return Err(format!(
-                    "options '{its_name}' and '{other_name}' exclude each other"
-                ));
-            }
-        }
+        exclude(&excluding)?;
         let for_listeners = [
             (keep.keep_open, "-k"),
             (keep.print_port.is_some(), "--print-port"),
@@ -105,9 +104,9 @@ impl Words {
                 "--accept-timeout",
             ),
             (self.listening.unix_mode.is_some(), "--unix-mode"),
-            // A Unix socket that connects has no name of its own.
+            // A stream's Unix socket that connects has no name of its own.
             (
-                self.names.unix && self.connecting.source.is_some(),
+                self.names.unix && !self.datagrams.udp && self.connecting.source.is_some(),
                 "-s' with '-U",
             ),
         ];
@@ -129,7 +128,16 @@ impl Words {
         if self.listening.unix_mode.is_some() && !self.names.unix {
             return Err("option '--unix-mode' needs '-U'".to_owned());
         }
-        Ok(())
+        if self.proxies.proxy.is_some() && self.listening.listen {
+            return Err("options '-x' and '-l' exclude each other".into());
+        }
+        if self.proxies.proxy.is_some() && self.names.unix {
+            return Err("options '-x' and '-U' exclude each other".into());
+        }
+        if let Some(name) = self.proxies.lacks_proxy() {
+            return Err(format!("option '{name}' needs '-x'"));
+        }
+        self.socket_options.check(self.names.unix)
     }
 
     fn connect(self, lookup: Lookup) -> Result<Connect, String> {
@@ -157,12 +165,21 @@ impl Words {
             .filter(|port| *port != Port::Number(0));
         let host = local_host(self.connecting.source)?;
         check_lookup(lookup, host.as_ref(), port.as_ref())?;
-        check_lookup(lookup, Some(&target.host), Some(&target.port))?;
+        let proxy = self.proxies.for_target(&target)?;
+        match &proxy {
+            // What the proxy does with the target's address is not for us to choose.
+            Some(proxy) => {
+                check_lookup(lookup, Some(&proxy.server.host), Some(&proxy.server.port))?;
+                check_lookup(lookup, None, Some(&target.port))?;
+            }
+            None => check_lookup(lookup, Some(&target.host), Some(&target.port))?,
+        }
         let source = (host.is_some() || port.is_some()).then_some(Source { host, port });
         Ok(Connect {
             target,
             source,
             lookup,
+            proxy,
         })
     }
 
@@ -180,14 +197,7 @@ impl Words {
     }
 
     fn listen(self, lookup: Lookup, inherited: Option<usize>) -> Result<Listen, String> {
-        let keep = &self.listening;
-        let keep_open = keep.keep_open.then_some(KeepOpen {
-            max_conns: keep
-                .max_conns
-                .map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
-            accept: keep.accept.map(u64::from),
-            tag: keep.tag,
-        });
+        let keep_open = keep_open(&self.listening, self.datagrams.udp);
         let print_port = self
             .listening
             .print_port
@@ -226,7 +236,10 @@ impl Words {
             (None, Some(_)) if lookup.family != Family::Any => {
                 return Err("-4 and -6 do not apply to sockets that were passed in".to_owned());
             }
-            (None, Some(count)) if host.is_none() => ListenOn::Inherited(count),
+            (None, Some(count)) if host.is_none() => {
+                self.socket_options.check_inherited()?;
+                ListenOn::Inherited(count)
+            }
             (None, _) => return Err("-l needs a port".to_owned()),
         };
         Ok(Listen {
@@ -250,13 +263,15 @@ impl Words {
             on,
             lookup: Lookup::default(),
             print_port: None,
-            keep_open: keep_open(&self.listening),
+            keep_open: keep_open(&self.listening, self.datagrams.udp),
         })
     }
 
-    /// The one word of `-U`, or its `-s`.
+    /// The one word of `-U`, or its `-s`, unless that is the caller's own name.
     fn unix_address(&self) -> Result<Option<UnixAddress>, String> {
-        let word = match (&self.connecting.source, self.operands.as_slice()) {
+        let source = self.connecting.source.as_ref();
+        let source = source.filter(|_| self.listening.listen);
+        let word = match (source, self.operands.as_slice()) {
             (Some(_), [word, ..]) => return Err(twice("path", "'-s'", word)),
             (_, [_, extra, ..]) => return Err(too_many(extra)),
             (Some(word), []) | (None, [word]) => word,
@@ -268,8 +283,9 @@ impl Words {
     }
 }
 
-fn keep_open(words: &Listening) -> Option<KeepOpen> {
-    words.keep_open.then_some(KeepOpen {
+/// Many clients of a stream. Datagrams have a way of their own.
+fn keep_open(words: &Listening, udp: bool) -> Option<KeepOpen> {
+    (words.keep_open && !udp).then_some(KeepOpen {
         max_conns: words
             .max_conns
             .map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
@@ -282,6 +298,16 @@ fn local_host(word: Option<OsString>) -> Result<Option<Host>, String> {
     let host = word.map(|word| read("address", &word, Host::parse));
     host.transpose()
         .map_err(|bad| format!("option '-s': {bad}"))
+}
+
+/// Fails for the first two options of which both are given.
+fn exclude(pairs: &[(bool, &str, bool, &str)]) -> Result<(), String> {
+    match pairs.iter().find(|(one, _, other, _)| *one && *other) {
+        Some((_, one, _, other)) => {
+            Err(format!("options '{one}' and '{other}' exclude each other"))
+        }
+        None => Ok(()),
+    }
 }
 
 fn lookup(names: &Names) -> Lookup {

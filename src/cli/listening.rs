@@ -23,6 +23,10 @@ pub(super) struct Listening {
     /// there for it and what it sent is written. A client that takes nothing for 5 seconds though
     /// 64 KiB are waiting for it is dropped; the failure of one client ends nothing but its own
     /// connection, and is told on stderr. --idle-timeout is about each client.
+    ///
+    /// With -u everybody who sends something is a peer. What they send is written to stdout as it
+    /// comes, and stdin goes to all of them. At most 1,024 are remembered; who has been silent for
+    /// the longest time makes way.
     #[arg(short = 'k', long = "keep-open")]
     pub(super) keep_open: bool,
 

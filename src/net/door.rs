@@ -29,8 +29,9 @@ impl Door {
         }
     }
 
-    /// Lets one client in, if somebody is there and the system has what it takes.
-    pub(crate) fn admit(&mut self, now: Instant) -> io::Result<Option<Client>> {
+    /// Lets one client in, if somebody is there and the system has what it takes; and tells whether
+    /// its socket could be set as it has to be.
+    pub(crate) fn admit(&mut self, now: Instant) -> io::Result<Option<(Client, io::Result<()>)>> {
         let Some(listener) = &self.listener else {
             return Ok(None);
         };
@@ -39,13 +40,13 @@ impl Door {
         }
         self.again = None;
         match listener.accept_next() {
-            Ok(Some(client)) => {
+            Ok(Some(admitted)) => {
                 self.pause = SHORTEST_PAUSE;
                 self.left = self.left.map(|left| left.saturating_sub(1));
                 if self.left == Some(0) {
                     self.listener = None;
                 }
-                Ok(Some(client))
+                Ok(Some(admitted))
             }
             Ok(None) => Ok(None),
             Err(e) if is_exhaustion(&e) => {

@@ -11,9 +11,9 @@ use rustix::{
     event::PollFlags,
     net::{Shutdown, SocketFlags},
 };
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Socket, Type};
 
-use super::{Address, Error, Phase, socket_file::SocketFile, unix, wait};
+use super::{Address, Error, Options, Phase, socket_file::SocketFile, unix, wait};
 use crate::{
     event::{self, Deadline, Reactor, Source, Want},
     os,
@@ -29,7 +29,7 @@ pub(crate) const MANY_CLIENTS: i32 = 4096;
 
 /// How often another port is tried when the one that the kernel gave for the first address is taken
 /// on another one.
-const PORT_TRIES: usize = 32;
+pub(super) const PORT_TRIES: usize = 32;
 
 /// Running out of descriptors or memory delays an accept; each time twice as long.
 pub(super) const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
@@ -43,6 +43,7 @@ pub(crate) struct Listener {
     addresses: Vec<Address>,
     /// Somebody else listens on the same sockets.
     shared: bool,
+    options: Options,
 }
 
 /// A client.
@@ -58,12 +59,13 @@ pub(crate) struct Client {
 pub(crate) fn listen(
     reactor: &Reactor,
     addresses: &[SocketAddr],
+    options: &Options,
     backlog: i32,
 ) -> Result<Listener, Error> {
     let mut last = None;
     for _ in 0..PORT_TRIES {
-        match bind_all(addresses, backlog) {
-            Ok(sockets) => return Listener::new(reactor, sockets, None),
+        match bind_all(addresses, options, backlog) {
+            Ok(sockets) => return Listener::new(reactor, sockets, None, options),
             Err(Error::Listen { address, error })
                 if error.kind() == io::ErrorKind::AddrInUse
                     && addresses.first().is_some_and(|a| a.port() == 0) =>
@@ -81,23 +83,29 @@ pub(crate) fn listen_unix(
     reactor: &Reactor,
     address: &UnixAddress,
     mode: u32,
+    options: &Options,
     backlog: i32,
 ) -> Result<Listener, Error> {
     let socket = unix::stream_socket()?;
+    let failed = |error| Error::listen(Address::Unix(address.clone()), error);
+    options.unix(&socket).map_err(failed)?;
     let bound = match address {
         UnixAddress::Path(path) => SocketFile::bind(&socket, path, mode).map(Some),
         UnixAddress::Abstract(name) => unix::bind_abstract(&socket, name).map(|()| None),
     };
-    let failed = |error| Error::listen(Address::Unix(address.clone()), error);
     let file = bound.map_err(failed)?;
     let socket = Socket::from(socket);
     socket.listen(backlog).map_err(failed)?;
-    Listener::new(reactor, vec![socket], file)
+    Listener::new(reactor, vec![socket], file, options)
 }
 
 /// The sockets that a supervisor passed in: `LISTEN_FDS` of them from descriptor 3 on,
 /// sd_listen_fds(3). They stay open in the supervisor, which may take more clients later.
-pub(crate) fn inherited(reactor: &Reactor, count: usize) -> Result<Listener, Error> {
+pub(crate) fn inherited(
+    reactor: &Reactor,
+    count: usize,
+    options: &Options,
+) -> Result<Listener, Error> {
     let mut sockets = Vec::new();
     for number in (3..).take(count) {
         let fd = os::adopt_fd(number).map_err(|_| Error::Inherited {
@@ -112,7 +120,7 @@ pub(crate) fn inherited(reactor: &Reactor, count: usize) -> Result<Listener, Err
         }
         sockets.push(socket);
     }
-    let listener = Listener::new(reactor, sockets, None)?;
+    let listener = Listener::new(reactor, sockets, None, options)?;
     Ok(Listener {
         shared: true,
         ..listener
@@ -124,12 +132,14 @@ impl Listener {
         reactor: &Reactor,
         sockets: Vec<Socket>,
         file: Option<SocketFile>,
+        options: &Options,
     ) -> Result<Self, Error> {
         let mut listener = Self {
             _file: file,
             sources: Vec::new(),
             addresses: Vec::new(),
             shared: false,
+            options: options.clone(),
         };
         for socket in sockets {
             let unnamed = || Error::System(io::ErrorKind::AddrNotAvailable.into());
@@ -145,14 +155,17 @@ impl Listener {
         &self.addresses
     }
 
-    /// One attempt at each socket that has something to say. None: nobody is there, or the one who
-    /// was has gone.
-    pub(super) fn accept_next(&self) -> io::Result<Option<Client>> {
+    /// One attempt at each socket that has something to say, and what the client's socket is set to.
+    /// None: nobody is there, or the one who was has gone.
+    pub(super) fn accept_next(&self) -> io::Result<Option<(Client, io::Result<()>)>> {
         for (source, address) in self.sources.iter().zip(&self.addresses) {
             if !source.is_armed()
                 && let Some(client) = accept(source, address)?
             {
-                return Ok(Some(client));
+                let set = self
+                    .options
+                    .accepted(&client.socket, &client.peer, self.shared);
+                return Ok(Some((client, set)));
             }
         }
         Ok(None)
@@ -180,7 +193,12 @@ impl Listener {
             let mut exhausted = false;
             for (source, address) in self.sources.iter().zip(&self.addresses) {
                 match self.accept(source, address) {
-                    Ok(Some(client)) => return Ok(client),
+                    Ok(Some(client)) => {
+                        let set = self
+                            .options
+                            .accepted(&client.socket, &client.peer, self.shared);
+                        return set.map(|()| client).map_err(Error::Accept);
+                    }
                     Ok(None) => {}
                     Err(e) if is_exhaustion(&e) => {
                         log::debug!("accept: {e}; once more in {pause:?}");
@@ -219,7 +237,11 @@ impl Listener {
     }
 }
 
-fn bind_all(addresses: &[SocketAddr], backlog: i32) -> Result<Vec<Socket>, Error> {
+fn bind_all(
+    addresses: &[SocketAddr],
+    options: &Options,
+    backlog: i32,
+) -> Result<Vec<Socket>, Error> {
     let mut sockets: Vec<Socket> = Vec::new();
     let mut missing = None;
     let mut port = None;
@@ -228,7 +250,7 @@ fn bind_all(addresses: &[SocketAddr], backlog: i32) -> Result<Vec<Socket>, Error
         if let Some(port) = port {
             address.set_port(port);
         }
-        match bind(address, backlog) {
+        match bind(address, options, backlog) {
             Ok(socket) => {
                 port = socket.local_addr()?.as_socket().map(|a| a.port());
                 sockets.push(socket);
@@ -243,9 +265,8 @@ fn bind_all(addresses: &[SocketAddr], backlog: i32) -> Result<Vec<Socket>, Error
     }
 }
 
-fn bind(address: SocketAddr, backlog: i32) -> io::Result<Socket> {
-    let kind = Type::STREAM.nonblocking().cloexec();
-    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
+fn bind(address: SocketAddr, options: &Options, backlog: i32) -> io::Result<Socket> {
+    let socket = options.listener(address)?;
     if address.is_ipv6() {
         // Each family has a socket of its own.
         socket.set_only_v6(true)?;
@@ -257,7 +278,7 @@ fn bind(address: SocketAddr, backlog: i32) -> io::Result<Socket> {
 }
 
 /// A machine whose IPv6 is switched off says EADDRNOTAVAIL even of `::` and `::1`.
-fn is_missing_family(e: &io::Error, address: SocketAddr) -> bool {
+pub(super) fn is_missing_family(e: &io::Error, address: SocketAddr) -> bool {
     match e.raw_os_error() {
         Some(libc::EAFNOSUPPORT) => true,
         Some(libc::EADDRNOTAVAIL) => {

@@ -199,6 +199,7 @@ impl<T> Member<T> {
         Counters {
             sent: self.place - self.joined,
             received: self.received,
+            datagrams: None,
         }
     }
 

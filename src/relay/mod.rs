@@ -1,8 +1,11 @@
-//! Moving bytes: one pump a direction, two pumps a link; a hub joins one stream with many.
+//! Moving bytes: one pump a direction, two pumps a link; a hub joins one stream with many. And moving
+//! datagrams, which is another matter.
 
 mod buffer;
 mod carrier;
 mod common;
+mod datagrams;
+mod flows;
 mod hub;
 mod lines;
 mod link;
@@ -15,6 +18,7 @@ mod settling;
 mod simulation;
 mod watch;
 
+pub(crate) use datagrams::{Exchange, ExchangeRules, News};
 pub(crate) use hub::{Failure, Hub, HubRules, Turn};
 pub(crate) use link::{Link, Rules, Step};
 pub(crate) use pipes::Pipes;

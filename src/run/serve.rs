@@ -179,14 +179,14 @@ impl House {
                 return Ok(false);
             }
             match self.door.admit(now)? {
-                Some(client) => self.welcome(stage, client, now),
+                Some((client, set)) => self.welcome(stage, client, set, now),
                 None => return Ok(false),
             }
         }
         Ok(true)
     }
 
-    fn welcome(&mut self, stage: &Stage, client: Client, now: Instant) {
+    fn welcome(&mut self, stage: &Stage, client: Client, set: io::Result<()>, now: Instant) {
         self.welcomed += 1;
         // Those of a Unix socket have no names, and would all be called by its path.
         let (called, name) = match &client.peer {
@@ -198,7 +198,7 @@ impl House {
         };
         let tag = self.tag.then(|| format!("{called} ").into_bytes());
         let (far, peer) = listen::welcome(stage, client, name);
-        match far {
+        match set.and(far) {
             Ok(far) => self.hub.join(far, tag, Guest { peer, since: now }, now),
             Err(e) => {
                 stage.report.failure(&format!("{peer}: {}", reason(&e)));
