@@ -397,9 +397,6 @@ impl<T> Hub<T> {
             .filter(|(at, _)| *at <= written)
         {
             self.unwritten.pop_front();
-            if let Some(Some(member)) = self.members.get_mut(id) {
-                member.noted = false;
-            }
             self.enqueue(id);
         }
         if self.common.output.room() < self.common.sizes.room {

@@ -293,14 +293,17 @@ impl<T> Member<T> {
 
     fn send(&mut self, common: &Common, now: Instant) {
         let log = &common.log;
-        while self.is_writable() && self.place < self.end(log) && self.retry.is_none() {
+        let end = self.end(log);
+        while self.is_writable() && self.place < end && self.retry.is_none() {
             let some = log.from(self.place);
+            let left = usize::try_from(end - self.place).unwrap_or(usize::MAX);
+            let some = some.get(..left).unwrap_or(some);
             match self.stream.send(some) {
                 Ok(Io::Moved(0) | Io::Eof) => {
                     self.up = Up::Failed(io::ErrorKind::WriteZero.into());
                 }
                 Ok(Io::Moved(n)) => {
-                    self.place = (self.place + n as u64).min(log.end());
+                    self.place = (self.place + n as u64).min(end);
                     self.last = now;
                     self.watch.sent(now, self.place - self.joined);
                 }

@@ -198,3 +198,27 @@ fn what_comes_later_goes_to_those_who_are_there() {
     assert!(matches!(outcome.up, UpEnd::Delivered));
     assert_eq!(outcome.status(), Status::Success);
 }
+
+#[test]
+fn a_client_that_has_ended_gets_what_was_there_and_is_not_kept_for_the_rest() {
+    let now = Instant::now();
+    let near = toy(b"for both ", ALL);
+    let (stays, ends) = (toy(b"", ALL), toy(b"", 0));
+    let mut hub = hub(&near, None);
+    hub.join(Box::new(stays.clone()), None, "stays", now);
+    hub.join(Box::new(ends.clone()), None, "ends", now);
+    settled(&mut hub, &[], now);
+    ends.0.borrow_mut().ends = true;
+    settled(&mut hub, &[1], now);
+    near.0.borrow_mut().gives = b"for one".to_vec();
+    settled(&mut hub, &[NEAR], now);
+    assert!(!ends.0.borrow().finished, "its queue is not empty");
+    ends.0.borrow_mut().takes = ALL;
+    settled(&mut hub, &[1], now);
+    assert_eq!(ends.0.borrow().taken, b"for both ");
+    assert!(ends.0.borrow().finished && !ends.0.borrow().aborted);
+    assert!(
+        matches!(hub.gone().next(), Some(("ends", outcome)) if outcome.status() == Status::Success)
+    );
+    assert_eq!(stays.0.borrow().taken, b"for both for one");
+}
