@@ -23,7 +23,7 @@ _oxnc() {
 
     case "${cmd}" in
         oxnc)
-            opts="-s -p -x -X -P -l -4 -6 -n -d -N -q -w -v -h --source --source-port --proxy --proxy-type --proxy-user --proxy-auth-file --proxy-auth-env --proxy-dns --listen --print-port --ipv4 --ipv6 --numeric --no-stdin --shutdown --no-shutdown --quit-after --on-peer-eof --send-only --recv-only --linger --timeout --connect-timeout --accept-timeout --idle-timeout --max-time --verbose --help --version"
+            opts="-s -p -x -X -P -l -4 -6 -U -n -d -N -q -w -v -h --source --source-port --proxy --proxy-type --proxy-user --proxy-auth-file --proxy-auth-env --proxy-dns --listen --print-port --unix-mode --ipv4 --ipv6 --unix --numeric --no-stdin --shutdown --no-shutdown --quit-after --on-peer-eof --send-only --recv-only --linger --timeout --connect-timeout --accept-timeout --idle-timeout --max-time --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -113,6 +113,13 @@ _oxnc() {
                     fi
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --unix-mode)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
                     fi
                     return 0
                     ;;

@@ -13,6 +13,7 @@ local\t'This machine'
 both\t'This machine, or else the proxy'
 none\t'Nobody'"
 complete -c oxnc -l print-port -d 'Tell the port once the sockets listen' -r -F
+complete -c oxnc -l unix-mode -d 'Permissions of the Unix socket\'s file [default: 600]' -r -f
 complete -c oxnc -s q -l quit-after -d 'After stdin\'s end, quit after DUR of silence' -r -f
 complete -c oxnc -l on-peer-eof -d 'At the peer\'s end: quit, or send the rest' -r -f -a "exit\t'End the run'
 drain\t'Send the rest of stdin'"
@@ -25,6 +26,7 @@ complete -c oxnc -l max-time -d 'Limit the whole run' -r -f
 complete -c oxnc -s l -l listen -d 'Wait for one client instead of connecting'
 complete -c oxnc -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c oxnc -s 6 -l ipv6 -d 'Use IPv6 only'
+complete -c oxnc -s U -l unix -d 'Connect to, or listen on, a Unix socket'
 complete -c oxnc -s n -l numeric -d 'Look nothing up: numeric addresses and ports only'
 complete -c oxnc -s d -l no-stdin -d 'Read nothing from stdin'
 complete -c oxnc -s N -l shutdown -d 'Send FIN when stdin ends or is /dev/null'

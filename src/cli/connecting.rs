@@ -1,9 +1,11 @@
 //! The local end of an outgoing connection.
 
+use std::ffi::OsString;
+
 use clap::{Args, ValueHint};
 
 use super::values;
-use crate::plan::{Host, Port};
+use crate::plan::Port;
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Connecting")]
@@ -11,16 +13,15 @@ pub(super) struct Connecting {
     /// Connect from this local address
     ///
     /// A name or a numeric address. Of the peer's addresses, only those of a family that ADDR has
-    /// are tried. With -l this is the address to listen on.
+    /// are tried. With -l this is the address to listen on, or with -U the path.
     #[arg(
         short = 's',
         long = "source",
         value_name = "ADDR",
         value_hint = ValueHint::Hostname,
-        value_parser = values::host(),
         allow_hyphen_values = true
     )]
-    pub(super) source: Option<Host>,
+    pub(super) source: Option<OsString>,
 
     /// Connect from this local port
     ///

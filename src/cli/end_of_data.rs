@@ -69,7 +69,7 @@ pub(super) struct EndOfData {
     pub(super) send_only: bool,
 
     /// Receive only; the same as -d
-    #[arg(long = "recv-only")]
+    #[arg(long = "recv-only", hide_short_help = true)]
     pub(super) recv_only: bool,
 
     /// Wait at most DUR for ACKs [default: 10s]

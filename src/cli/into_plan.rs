@@ -17,11 +17,16 @@ use super::{
 };
 use crate::plan::{
     Action, AddressError, Connect, Endpoint, Family, Host, Input, Limits, Listen, ListenOn, Lookup,
-    OnInputEnd, OnPeerEnd, Plan, Port, PortTo, Source, Transfer,
+    OnInputEnd, OnPeerEnd, Plan, Port, PortTo, Source, Transfer, UnixAddress,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const LINGER: Duration = Duration::from_secs(10);
+
+/// For the owner only: a socket's file is a door.
+const UNIX_MODE: u32 = 0o600;
+
+const NO_PATH: &str = "-U needs a path";
 
 impl Words {
     /// The plan, or one line about what does not go together. `inherited` says whether a
@@ -32,10 +37,11 @@ impl Words {
         let transfer = transfer(&self.end_of_data);
         let limits = limits(&self.time_limits);
         let verbosity = self.messages.verbose;
-        let action = if self.listening.listen {
-            Action::Listen(self.listen(lookup, inherited)?)
-        } else {
-            Action::Connect(self.connect(lookup)?)
+        let action = match (self.listening.listen, self.names.unix) {
+            (true, true) => Action::Listen(self.listen_unix(inherited)?),
+            (true, false) => Action::Listen(self.listen(lookup, inherited)?),
+            (false, true) => Action::ConnectUnix(self.unix_address()?.ok_or(NO_PATH)?),
+            (false, false) => Action::Connect(self.connect(lookup)?),
         };
         Ok(Plan {
             action,
@@ -49,6 +55,7 @@ impl Words {
     fn check_pairs(&self) -> Result<(), String> {
         let end = &self.end_of_data;
         let quits = matches!(end.quit_after, Some(QuitAfter(Some(_))));
+        let proxied = self.proxies.proxy.is_some();
         let excluding = [
             (end.shutdown, "-N", end.no_shutdown, "--no-shutdown"),
             (quits, "-q", end.no_shutdown, "--no-shutdown"),
@@ -60,6 +67,22 @@ impl Words {
             ),
             (end.send_only, "--send-only", end.recv_only, "--recv-only"),
             (end.send_only, "--send-only", end.no_stdin, "-d"),
+            (proxied, "-x", self.listening.listen, "-l"),
+            (proxied, "-x", self.names.unix, "-U"),
+            (self.names.ipv4, "-4", self.names.unix, "-U"),
+            (self.names.ipv6, "-6", self.names.unix, "-U"),
+            (
+                self.connecting.source_port.is_some(),
+                "-p",
+                self.names.unix,
+                "-U",
+            ),
+            (
+                self.listening.print_port.is_some(),
+                "--print-port",
+                self.names.unix,
+                "-U",
+            ),
         ];
         for (one, its_name, other, other_name) in excluding {
             if one && other {
@@ -74,14 +97,20 @@ impl Words {
                 self.time_limits.accept_timeout.is_some(),
                 "--accept-timeout",
             ),
+            (self.listening.unix_mode.is_some(), "--unix-mode"),
+            // A Unix socket that connects has no name of its own.
+            (
+                self.names.unix && self.connecting.source.is_some(),
+                "-s' with '-U",
+            ),
         ];
         for (given, name) in for_listeners {
             if given && !self.listening.listen {
                 return Err(format!("option '{name}' needs '-l'"));
             }
         }
-        if self.proxies.proxy.is_some() && self.listening.listen {
-            return Err("options '-x' and '-l' exclude each other".into());
+        if self.listening.unix_mode.is_some() && !self.names.unix {
+            return Err("option '--unix-mode' needs '-U'".to_owned());
         }
         if let Some(name) = self.proxies.lacks_proxy() {
             return Err(format!("option '{name}' needs '-x'"));
@@ -112,7 +141,7 @@ impl Words {
             .connecting
             .source_port
             .filter(|port| *port != Port::Number(0));
-        let host = self.connecting.source;
+        let host = local_host(self.connecting.source)?;
         check_lookup(lookup, host.as_ref(), port.as_ref())?;
         let proxy = self.proxies.for_target(&target)?;
         match &proxy {
@@ -150,7 +179,7 @@ impl Words {
             .listening
             .print_port
             .map(|to| to.unwrap_or(PortTo::Stderr));
-        let address = self.connecting.source;
+        let address = local_host(self.connecting.source)?;
         let port = self.connecting.source_port;
         let (host_word, port_word) = match self.operands.as_slice() {
             [] => (None, None),
@@ -193,6 +222,41 @@ impl Words {
             print_port,
         })
     }
+
+    fn listen_unix(self, inherited: Option<usize>) -> Result<Listen, String> {
+        let on = match (self.unix_address()?, inherited) {
+            (Some(address), _) => ListenOn::Unix {
+                address,
+                mode: self.listening.unix_mode.unwrap_or(UNIX_MODE),
+            },
+            (None, Some(count)) => ListenOn::Inherited(count),
+            (None, None) => return Err(NO_PATH.to_owned()),
+        };
+        Ok(Listen {
+            on,
+            lookup: Lookup::default(),
+            print_port: None,
+        })
+    }
+
+    /// The one word of `-U`, or its `-s`.
+    fn unix_address(&self) -> Result<Option<UnixAddress>, String> {
+        let word = match (&self.connecting.source, self.operands.as_slice()) {
+            (Some(_), [word, ..]) => return Err(twice("path", "'-s'", word)),
+            (_, [_, extra, ..]) => return Err(too_many(extra)),
+            (Some(word), []) | (None, [word]) => word,
+            (None, []) => return Ok(None),
+        };
+        let address = UnixAddress::parse(word);
+        let address = address.map_err(|bad| format!("option '-U': path {} {bad}", quote(word)));
+        address.map(Some)
+    }
+}
+
+fn local_host(word: Option<OsString>) -> Result<Option<Host>, String> {
+    let host = word.map(|word| read("address", &word, Host::parse));
+    host.transpose()
+        .map_err(|bad| format!("option '-s': {bad}"))
 }
 
 fn lookup(names: &Names) -> Lookup {

@@ -11,8 +11,8 @@ pub(super) struct Listening {
     /// Wait for one client instead of connecting
     ///
     /// The listening sockets are closed as soon as the client is there. Without -4 or -6 both
-    /// families are served, and if ADDRESS is a name, each of its addresses. When no port is named
-    /// and a supervisor has passed in sockets (LISTEN_FDS), these are used.
+    /// families are served, and if ADDRESS is a name, each of its addresses. When no port or
+    /// path is named and a supervisor has passed in sockets (LISTEN_FDS), these are used.
     #[arg(short = 'l', long = "listen")]
     pub(super) listen: bool,
 
@@ -30,4 +30,18 @@ pub(super) struct Listening {
         require_equals = true
     )]
     pub(super) print_port: Option<Option<PortTo>>,
+
+    /// Permissions of the Unix socket's file [default: 600]
+    ///
+    /// An octal number from 0 to 777. Who connects needs the permission to write. Only with -l and
+    /// -U; abstract names have no permissions.
+    #[arg(
+        long = "unix-mode",
+        value_name = "OCTAL",
+        value_parser = values::mode(),
+        value_hint = ValueHint::Other,
+        allow_hyphen_values = true,
+        hide_short_help = true
+    )]
+    pub(super) unix_mode: Option<u32>,
 }

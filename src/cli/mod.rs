@@ -123,15 +123,17 @@ fn passed_in(pid: Option<&OsStr>, fds: Option<&OsStr>, own: u32) -> Option<usize
 ///
 /// HOST is a name or a numeric address, PORT a number from 1 to 65535 or the name of a service.
 /// Both may be one word: HOST:PORT, or [ADDRESS]:PORT for IPv6. With -l, ADDRESS is a local one;
-/// without it every local address is served, and PORT 0 lets the kernel pick a port. Options may
-/// stand before and behind these words; '--' ends the options.
+/// without it every local address is served, and PORT 0 lets the kernel pick a port. With -U there
+/// is one word: the PATH of a Unix socket, or @NAME. Options may stand before and behind these
+/// words; '--' ends the options.
 ///
 /// DUR is a time: seconds, with a fraction if need be (1.5), or numbers with units (500ms, 1m30s).
 #[derive(Debug, Parser)]
 #[command(
     name = "oxnc",
     version,
-    override_usage = "oxnc [OPTIONS] HOST PORT\n       oxnc -l [OPTIONS] [ADDRESS] PORT",
+    override_usage = "oxnc [OPTIONS] HOST PORT\n       oxnc -l [OPTIONS] [ADDRESS] PORT\n       \
+                      oxnc [-l] [OPTIONS] -U PATH",
     args_override_self = true,
     disable_help_flag = true,
     disable_version_flag = true,

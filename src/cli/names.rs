@@ -17,6 +17,14 @@ pub(super) struct Names {
     #[arg(short = '6', long = "ipv6", overrides_with = "ipv4")]
     pub(super) ipv6: bool,
 
+    /// Connect to, or listen on, a Unix socket
+    ///
+    /// The one word that is needed is the PATH of the socket's file, or @NAME for an abstract name,
+    /// which has no file; write ./@NAME for a file of that name. With -l, PATH may also be given
+    /// with -s. Also spelled --unixsock.
+    #[arg(short = 'U', long = "unix", alias = "unixsock")]
+    pub(super) unix: bool,
+
     /// Look nothing up: numeric addresses and ports only
     ///
     /// No name service is asked, but names that a proxy is to look up are passed on to it. Also

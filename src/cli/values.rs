@@ -24,11 +24,6 @@ const PATH_LIMIT: usize = 4095;
 #[error("{0}")]
 pub(super) struct BadValue(String);
 
-/// A local address.
-pub(super) fn host() -> impl TypedValueParser<Value = Host> {
-    value(|word| read("address", word, Host::parse))
-}
-
 /// A local port.
 pub(super) fn local_port() -> impl TypedValueParser<Value = Port> {
     value(|word| read("port", word, Port::parse_local))
@@ -81,6 +76,20 @@ pub(super) fn password_file() -> impl TypedValueParser<Value = PasswordFrom> {
             Place::Descriptor(number) => PasswordFrom::Descriptor(number),
             Place::File(path) => PasswordFrom::File(path),
         })
+    })
+}
+
+/// A file's permissions.
+pub(super) fn mode() -> impl TypedValueParser<Value = u32> {
+    value(|word| {
+        let digits = word.to_str().filter(|text| !text.starts_with('+'));
+        digits
+            .and_then(|text| u32::from_str_radix(text, 8).ok())
+            .filter(|mode| *mode <= 0o777)
+            .ok_or_else(|| {
+                let what = quote(word);
+                BadValue(format!("mode {what} is not an octal number from 0 to 777"))
+            })
     })
 }
 

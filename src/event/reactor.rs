@@ -65,22 +65,7 @@ impl Reactor {
     /// Takes a descriptor over. One that epoll refuses with EPERM (regular files, /dev/null) is
     /// always ready, and waiting for it is a mistake of the caller.
     pub(crate) fn adopt(&self, fd: OwnedFd) -> io::Result<Source> {
-        let armed = Rc::new(Cell::new(None));
-        let key = self.shared.enrol(&armed);
-        let mut source = Source {
-            fd: Some(fd),
-            key,
-            armed,
-            pollable: false,
-            shared: Rc::clone(&self.shared),
-        };
-        // SAFETY: the source owns the descriptor and its Drop deletes it from the poller first.
-        match unsafe { self.shared.poller.add(&source.as_fd(), Event::none(key)) } {
-            Ok(()) => source.pollable = true,
-            Err(e) if e.raw_os_error() == Some(libc::EPERM) => {}
-            Err(e) => return Err(e),
-        }
-        Ok(source)
+        Shared::adopt(&self.shared, fd)
     }
 
     /// Ends a wait from another thread.
@@ -146,6 +131,11 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    /// Takes another descriptor over, to be waited for by the same reactor.
+    pub(crate) fn adopt_beside(&self, fd: OwnedFd) -> io::Result<Self> {
+        Shared::adopt(&self.shared, fd)
+    }
+
     /// Asks to be woken when the descriptor is ready for `want`; nothing wanted leaves it resting.
     pub(crate) fn arm(&self, want: Want) -> io::Result<()> {
         if want == Want::NOTHING {
@@ -226,6 +216,25 @@ struct Shared {
 }
 
 impl Shared {
+    fn adopt(this: &Rc<Self>, fd: OwnedFd) -> io::Result<Source> {
+        let armed = Rc::new(Cell::new(None));
+        let key = this.enrol(&armed);
+        let mut source = Source {
+            fd: Some(fd),
+            key,
+            armed,
+            pollable: false,
+            shared: Rc::clone(this),
+        };
+        // SAFETY: the source owns the descriptor and its Drop deletes it from the poller first.
+        match unsafe { this.poller.add(&source.as_fd(), Event::none(key)) } {
+            Ok(()) => source.pollable = true,
+            Err(e) if e.raw_os_error() == Some(libc::EPERM) => {}
+            Err(e) => return Err(e),
+        }
+        Ok(source)
+    }
+
     fn enrol(&self, armed: &Armed) -> usize {
         let mut places = self.armed.borrow_mut();
         let free = places.iter().position(Option::is_none);

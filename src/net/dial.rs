@@ -115,7 +115,7 @@ fn interleave(addresses: &[SocketAddr]) -> VecDeque<SocketAddr> {
 
 fn start(reactor: &Reactor, to: SocketAddr, sources: &[SocketAddr]) -> Result<Source, Attempt> {
     let attempt = |error| Attempt {
-        address: to,
+        address: to.into(),
         from: None,
         error,
     };
@@ -131,7 +131,7 @@ fn start(reactor: &Reactor, to: SocketAddr, sources: &[SocketAddr]) -> Result<So
             .set_reuse_address(true)
             .and_then(|()| socket.bind(&(*from).into()));
         bound.map_err(|error| Attempt {
-            address: to,
+            address: to.into(),
             from: Some(*from),
             error,
         })?;
@@ -162,7 +162,7 @@ fn first_connected(
             State::Failed(error) => {
                 let address = trying.remove(at).address;
                 failed.push(Attempt {
-                    address,
+                    address: address.into(),
                     from: None,
                     error,
                 });
@@ -228,7 +228,7 @@ fn connection(
 
 fn stopped(stop: Stop, trying: Vec<Trying>, mut attempts: Vec<Attempt>) -> Error {
     attempts.extend(trying.into_iter().map(|one| Attempt {
-        address: one.address,
+        address: one.address.into(),
         from: None,
         error: io::Error::new(io::ErrorKind::TimedOut, "no answer"),
     }));

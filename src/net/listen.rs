@@ -7,13 +7,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::{event::PollFlags, net::SocketFlags};
+use rustix::{
+    event::PollFlags,
+    net::{Shutdown, SocketFlags},
+};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Error, Phase, wait};
+use super::{Address, Error, Phase, socket_file::SocketFile, unix, wait};
 use crate::{
-    event::{Deadline, Reactor, Source, Want},
+    event::{self, Deadline, Reactor, Source, Want},
     os,
+    plan::UnixAddress,
 };
 
 /// Exactly one client fits into the queue (Linux: a full queue is longer than the backlog), so that
@@ -28,17 +32,22 @@ const PORT_TRIES: usize = 32;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Sockets that listen. Dropping it closes them.
+/// Sockets that listen. Dropping it closes them, and removes the file of a Unix socket of ours.
 pub(crate) struct Listener {
+    /// Goes before the sockets: who comes too late finds nothing, not a dead socket.
+    _file: Option<SocketFile>,
     sources: Vec<Source>,
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<Address>,
+    /// Somebody else listens on the same sockets.
+    shared: bool,
 }
 
 /// A client.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub socket: OwnedFd,
-    pub peer: SocketAddr,
+    /// Where it is; for a Unix socket, which mostly has no name, where it came to.
+    pub peer: Address,
 }
 
 /// Listens on every address, on one port. An address of a family that this machine does not have is
@@ -47,7 +56,7 @@ pub(crate) fn listen(reactor: &Reactor, addresses: &[SocketAddr]) -> Result<List
     let mut last = None;
     for _ in 0..PORT_TRIES {
         match bind_all(addresses) {
-            Ok(sockets) => return Listener::new(reactor, sockets),
+            Ok(sockets) => return Listener::new(reactor, sockets, None),
             Err(Error::Listen { address, error })
                 if error.kind() == io::ErrorKind::AddrInUse
                     && addresses.first().is_some_and(|a| a.port() == 0) =>
@@ -58,6 +67,24 @@ pub(crate) fn listen(reactor: &Reactor, addresses: &[SocketAddr]) -> Result<List
         }
     }
     Err(last.unwrap_or_else(|| Error::System(io::ErrorKind::AddrNotAvailable.into())))
+}
+
+/// Listens on a Unix socket; its file can be used as `mode` says.
+pub(crate) fn listen_unix(
+    reactor: &Reactor,
+    address: &UnixAddress,
+    mode: u32,
+) -> Result<Listener, Error> {
+    let socket = unix::stream_socket()?;
+    let bound = match address {
+        UnixAddress::Path(path) => SocketFile::bind(&socket, path, mode).map(Some),
+        UnixAddress::Abstract(name) => unix::bind_abstract(&socket, name).map(|()| None),
+    };
+    let failed = |error| Error::listen(Address::Unix(address.clone()), error);
+    let file = bound.map_err(failed)?;
+    let socket = Socket::from(socket);
+    socket.listen(ONE_CLIENT).map_err(failed)?;
+    Listener::new(reactor, vec![socket], file)
 }
 
 /// The sockets that a supervisor passed in: `LISTEN_FDS` of them from descriptor 3 on,
@@ -72,29 +99,41 @@ pub(crate) fn inherited(reactor: &Reactor, count: usize) -> Result<Listener, Err
         let socket = Socket::from(fd);
         let listens = socket.is_listener().unwrap_or(false);
         let stream = socket.r#type().is_ok_and(|t| t == Type::STREAM);
-        if !listens || !stream || socket.local_addr()?.as_socket().is_none() {
+        if !listens || !stream || Address::of(&socket)?.is_none() {
             return Err(Error::Inherited { number, open: true });
         }
         sockets.push(socket);
     }
-    Listener::new(reactor, sockets)
+    let listener = Listener::new(reactor, sockets, None)?;
+    Ok(Listener {
+        shared: true,
+        ..listener
+    })
 }
 
 impl Listener {
-    fn new(reactor: &Reactor, sockets: Vec<Socket>) -> Result<Self, Error> {
+    fn new(
+        reactor: &Reactor,
+        sockets: Vec<Socket>,
+        file: Option<SocketFile>,
+    ) -> Result<Self, Error> {
         let mut listener = Self {
+            _file: file,
             sources: Vec::new(),
             addresses: Vec::new(),
+            shared: false,
         };
         for socket in sockets {
-            listener.addresses.extend(socket.local_addr()?.as_socket());
+            let unnamed = || Error::System(io::ErrorKind::AddrNotAvailable.into());
+            let address = Address::of(&socket)?.ok_or_else(unnamed)?;
+            listener.addresses.push(address);
             listener.sources.push(reactor.adopt(socket.into())?);
         }
         Ok(listener)
     }
 
     /// What it listens on, the ports as the kernel chose them.
-    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+    pub(crate) fn addresses(&self) -> &[Address] {
         &self.addresses
     }
 
@@ -107,8 +146,8 @@ impl Listener {
         let mut pause = SHORTEST_PAUSE;
         loop {
             let mut exhausted = false;
-            for source in &self.sources {
-                match accept(source) {
+            for (source, address) in self.sources.iter().zip(&self.addresses) {
+                match self.accept(source, address) {
                     Ok(Some(client)) => return Ok(client),
                     Ok(None) => {}
                     Err(e) if is_exhaustion(&e) => {
@@ -133,6 +172,24 @@ impl Listener {
             wait(reactor, again, deadline)?.map_err(Error::stopped(Phase::Accept))?;
         }
     }
+
+    /// One attempt; none when nobody is there.
+    fn accept(&self, source: &Source, address: &Address) -> io::Result<Option<Client>> {
+        if self.shared || matches!(address, Address::Inet(_)) {
+            return accept(source, address);
+        }
+        if event::ready(source, PollFlags::IN)?.is_empty() {
+            return Ok(None);
+        }
+        // As soon as the queue is empty, the kernel would let the next one in: connected, and cut
+        // off when the socket is closed. Now it says ECONNREFUSED to everybody, and still gives out
+        // who is in the queue (unix_stream_connect, Linux 6.18).
+        rustix::net::shutdown(source, Shutdown::Read)?;
+        let client = accept(source, address)?;
+        client.map_or(Err(io::ErrorKind::ConnectionAborted.into()), |c| {
+            Ok(Some(c))
+        })
+    }
 }
 
 fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Socket>, Error> {
@@ -150,11 +207,11 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Socket>, Error> {
                 sockets.push(socket);
             }
             Err(error) if is_missing_family(&error, address) => missing = Some((address, error)),
-            Err(error) => return Err(Error::Listen { address, error }),
+            Err(error) => return Err(Error::listen(address, error)),
         }
     }
     match missing {
-        Some((address, error)) if sockets.is_empty() => Err(Error::Listen { address, error }),
+        Some((address, error)) if sockets.is_empty() => Err(Error::listen(address, error)),
         _ => Ok(sockets),
     }
 }
@@ -185,15 +242,18 @@ fn is_missing_family(e: &io::Error, address: SocketAddr) -> bool {
 
 /// One attempt. None: nobody is there, or the one who was has gone (accept(2), "Error handling":
 /// the errors of the network are those of a client that is gone already).
-fn accept(source: &Source) -> io::Result<Option<Client>> {
+fn accept(source: &Source, address: &Address) -> io::Result<Option<Client>> {
     // A socket that was passed in may be a blocking one, and that is its owner's business.
-    if !os::is_ready(source, PollFlags::IN)? {
+    if event::ready(source, PollFlags::IN)?.is_empty() {
         return Ok(None);
     }
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     match rustix::net::acceptfrom_with(source, flags) {
         Ok((socket, peer)) => {
-            let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
+            let peer = match address {
+                Address::Inet(_) => peer.and_then(Address::read),
+                Address::Unix(_) => Some(address.clone()),
+            };
             Ok(peer.map(|peer| Client { socket, peer }))
         }
         Err(e) => match e.raw_os_error() {

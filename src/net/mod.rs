@@ -1,8 +1,11 @@
 //! Names become addresses, addresses become sockets.
 
+mod address;
 mod dial;
 mod listen;
 mod resolve;
+mod socket_file;
+mod unix;
 
 use std::{
     io,
@@ -10,9 +13,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(crate) use address::Address;
 pub(crate) use dial::{Connection, Dial, dial};
-pub(crate) use listen::{Listener, inherited, listen};
+pub(crate) use listen::{Listener, inherited, listen, listen_unix};
 pub(crate) use resolve::{LookupFailure, Query, resolve};
+pub(crate) use unix::connect_unix;
 
 use crate::{
     event::{Deadline, Reactor, Wake},
@@ -43,7 +48,7 @@ pub(crate) enum Error {
     /// An address could not be listened on.
     Listen {
         /// Which.
-        address: SocketAddr,
+        address: Address,
         /// Why.
         error: io::Error,
     },
@@ -75,7 +80,7 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) struct Attempt {
     /// Whom we tried to reach.
-    pub address: SocketAddr,
+    pub address: Address,
     /// The local address, when that is what could not be bound.
     pub from: Option<SocketAddr>,
     /// Why it failed.
@@ -93,6 +98,13 @@ impl Error {
             | Self::Inherited { .. } => Setback::Usage,
             Self::Stopped { stop, .. } => Setback::Stopped(*stop),
             _ => Setback::Failed,
+        }
+    }
+
+    fn listen(address: impl Into<Address>, error: io::Error) -> Self {
+        Self::Listen {
+            address: address.into(),
+            error,
         }
     }
 

@@ -13,7 +13,6 @@ use std::{
 };
 
 use rustix::{
-    event::{PollFd, PollFlags, Timespec},
     fs::{Mode, OFlags},
     io::ReadWriteFlags,
 };
@@ -59,22 +58,6 @@ pub(crate) fn reopen_nonblocking(fd: impl AsFd, access: OFlags) -> io::Result<Ow
 /// pts(4).
 pub(crate) fn is_pty_master(fd: impl AsFd) -> bool {
     rustix::fs::fstat(fd).is_ok_and(|stat| stat.st_rdev == rustix::fs::makedev(5, 2))
-}
-
-/// Whether something can be read or written now, or has failed.
-pub(crate) fn is_ready(fd: impl AsFd, flags: PollFlags) -> io::Result<bool> {
-    let fd = fd.as_fd();
-    let mut fds = [PollFd::from_borrowed_fd(fd, flags)];
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    loop {
-        match rustix::event::poll(&mut fds, Some(&now)) {
-            Err(rustix::io::Errno::INTR) => {}
-            ready => return Ok(ready? > 0),
-        }
-    }
 }
 
 /// Whether a FIFO has no name: `pipe(2)` made it, and nobody can open its other end.

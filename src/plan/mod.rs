@@ -6,12 +6,14 @@
 mod address;
 mod duration;
 mod proxy;
+mod unix;
 
 pub use address::{AddressError, Endpoint, Host, Port};
 pub use duration::{DurationError, parse_duration, parse_duration_or_forever};
 pub use proxy::{
     Login, PasswordFrom, Proxy, ProxyAddress, ProxyAddressError, ProxyNames, ProxyProtocol,
 };
+pub use unix::{UnixAddress, UnixAddressError};
 
 use std::{os::fd::RawFd, path::PathBuf, time::Duration};
 
@@ -33,6 +35,8 @@ pub struct Plan {
 pub enum Action {
     /// Connect to a peer.
     Connect(Connect),
+    /// Connect to a Unix socket.
+    ConnectUnix(UnixAddress),
     /// Wait for a peer.
     Listen(Listen),
 }
@@ -79,6 +83,13 @@ pub enum ListenOn {
         host: Option<Host>,
         /// The port; `Port::Number(0)` lets the kernel pick one for all of the sockets.
         port: Port,
+    },
+    /// A Unix socket.
+    Unix {
+        /// Its name.
+        address: UnixAddress,
+        /// The permissions of its file (`--unix-mode`); abstract names have none.
+        mode: u32,
     },
     /// The sockets that a supervisor passed in (`LISTEN_FDS`, `sd_listen_fds(3)`).
     /// So many, from descriptor 3 on.

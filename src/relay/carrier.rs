@@ -16,7 +16,22 @@ pub(super) struct Carrier {
     lease: Option<Lease>,
     /// Neither end has refused to splice so far.
     splices: bool,
+    /// The file has not refused to be sent so far.
+    sends_file: bool,
 }
+
+/// What sending from a file straight to the sink came to.
+pub(super) enum Sent {
+    /// As ever.
+    Io(Io),
+    /// The sink failed.
+    SinkFailed(io::Error),
+    /// It cannot be done, now or for ever: go the long way.
+    Refused,
+}
+
+/// What is sent of a file at once.
+const FILE_CHUNK: usize = 1 << 20;
 
 impl Carrier {
     pub(super) fn new(capacity: usize, pipes: Pipes) -> Self {
@@ -25,6 +40,7 @@ impl Carrier {
             pipes,
             lease: None,
             splices: true,
+            sends_file: true,
         }
     }
 
@@ -41,6 +57,27 @@ impl Carrier {
     /// way to tell "full" from "nothing came", and the source must not be blamed for either.
     pub(super) fn has_room(&self) -> bool {
         self.lease.is_none() && self.buffer.has_room()
+    }
+
+    /// Sends once from a file to the sink, past everything that is here; nothing may be inside. For
+    /// the kernel it is one call where a pipe between them takes two: sendfile(2).
+    pub(super) fn send_file(&mut self, from: &dyn Stream, to: &dyn Stream) -> Sent {
+        let (Some(from), Some(to)) = (from.raw(), to.raw()) else {
+            return Sent::Refused;
+        };
+        let (Some(file), Some(sink), true) = (from.file, to.sink, self.sends_file) else {
+            return Sent::Refused;
+        };
+        match attempt_read(|| Ok(rustix::fs::sendfile(sink, file, None, FILE_CHUNK)?)) {
+            Ok(io) => Sent::Io(io),
+            Err(e) if is_the_sinks(&e) => Sent::SinkFailed(e),
+            // Reading the file in our own name tells what is wrong with it, if anything is.
+            Err(e) => {
+                log::debug!("sendfile: {e}");
+                self.sends_file = is_passing(&e);
+                Sent::Refused
+            }
+        }
     }
 
     /// Takes bytes in once; `to` is asked only whether it splices.
@@ -95,6 +132,33 @@ impl Carrier {
             _ => self.lease = Some(lease),
         }
     }
+}
+
+/// What only a connection says; once told it is not told again, so it must not be lost.
+fn is_the_sinks(e: &io::Error) -> bool {
+    matches!(
+        e.raw_os_error(),
+        Some(
+            libc::EPIPE
+                | libc::ECONNRESET
+                | libc::ECONNABORTED
+                | libc::ENOTCONN
+                | libc::ESHUTDOWN
+                | libc::ETIMEDOUT
+                | libc::EHOSTUNREACH
+                | libc::EHOSTDOWN
+                | libc::ENETUNREACH
+                | libc::ENETDOWN
+                | libc::EPROTO
+                | libc::EACCES
+                | libc::EPERM
+        )
+    )
+}
+
+/// The kernel is short of memory for the moment.
+pub(super) fn is_passing(e: &io::Error) -> bool {
+    matches!(e.raw_os_error(), Some(libc::ENOBUFS | libc::ENOMEM))
 }
 
 /// What splice(2) says where it does not work: EINVAL for a file system, a device or O_APPEND.

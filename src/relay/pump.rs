@@ -13,7 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{carrier::Carrier, pipes::Pipes};
+use super::{
+    carrier::{Carrier, Sent, is_passing},
+    pipes::Pipes,
+};
 use crate::stream::{Io, Stream};
 
 /// How long a direction rests that the kernel had no memory for. Nothing wakes us when there is some.
@@ -71,6 +74,8 @@ pub(super) struct Pump {
     last: Instant,
     source_ended: Option<Instant>,
     source_blocked: bool,
+    /// What the source has could not be taken because the sink has no room for it.
+    sink_blocked: bool,
     retry: Option<Instant>,
 }
 
@@ -86,6 +91,7 @@ impl Pump {
             last: now,
             source_ended: None,
             source_blocked: false,
+            sink_blocked: false,
             retry: None,
         }
     }
@@ -100,7 +106,10 @@ impl Pump {
     ) {
         self.retry = self.retry.filter(|at| now < *at);
         while !budget.is_spent() {
-            let moved = self.fill(source, &*sink, budget, now) | self.drain(sink, budget, now);
+            let moved = match self.send_file(&*source, &*sink, budget, now) {
+                Some(moved) => moved,
+                None => self.fill(source, &*sink, budget, now) | self.drain(sink, budget, now),
+            };
             if !moved {
                 break;
             }
@@ -110,6 +119,7 @@ impl Pump {
 
     /// Treats the source as ended: what was read is passed on, and nothing more is read.
     pub(super) fn end_source(&mut self, now: Instant) {
+        self.sink_blocked = false;
         if matches!(self.state, State::Open) {
             self.source_gone(None, now);
         }
@@ -145,12 +155,13 @@ impl Pump {
 
     /// Whether the source has to become readable before anything moves.
     pub(super) fn wants_source(&self) -> bool {
-        self.is_open() && self.carrier.has_room() && self.retry.is_none()
+        self.is_open() && self.carrier.has_room() && !self.sink_blocked && self.retry.is_none()
     }
 
     /// Whether the sink has to become writable before anything moves.
     pub(super) fn wants_sink(&self) -> bool {
         match self.state {
+            State::Open if self.sink_blocked => true,
             State::Open | State::Draining(_) => !self.carrier.is_empty() && self.retry.is_none(),
             State::Closing => true,
             State::Held | State::Ended(_) => false,
@@ -192,6 +203,34 @@ impl Pump {
         self.source_ended
     }
 
+    /// Sends from a file where that is possible; none where it is not.
+    fn send_file(
+        &mut self,
+        source: &dyn Stream,
+        sink: &dyn Stream,
+        budget: &mut Budget,
+        now: Instant,
+    ) -> Option<bool> {
+        if !self.is_open() || !self.carrier.is_empty() {
+            return None;
+        }
+        self.sink_blocked = false;
+        match self.carrier.send_file(source, sink) {
+            Sent::Refused => return None,
+            Sent::SinkFailed(e) => self.sink_failed(e),
+            Sent::Io(Io::Blocked) => self.sink_blocked = true,
+            Sent::Io(Io::Eof) => self.source_gone(None, now),
+            Sent::Io(Io::Moved(n)) => {
+                budget.spend(n + ATTEMPT);
+                self.taken += n as u64;
+                self.passed += n as u64;
+                self.last = now;
+                return Some(true);
+            }
+        }
+        Some(false)
+    }
+
     fn fill(
         &mut self,
         source: &mut dyn Stream,
@@ -212,7 +251,7 @@ impl Pump {
             }
             Ok(Io::Blocked) => self.source_blocked = true,
             Ok(Io::Eof) => self.source_gone(None, now),
-            Err(e) if is_short_of_memory(&e) => self.retry = Some(now + NO_MEMORY_PAUSE),
+            Err(e) if is_passing(&e) => self.retry = Some(now + NO_MEMORY_PAUSE),
             Err(e) => self.source_gone(Some(e), now),
         }
         false
@@ -238,7 +277,7 @@ impl Pump {
                 return true;
             }
             Ok(Io::Blocked) => {}
-            Err(e) if is_short_of_memory(&e) => self.retry = Some(now + NO_MEMORY_PAUSE),
+            Err(e) if is_passing(&e) => self.retry = Some(now + NO_MEMORY_PAUSE),
             Err(e) => self.sink_failed(e),
         }
         false
@@ -273,8 +312,4 @@ impl Pump {
         self.state = State::Ended(End::Sink(error));
         self.source_blocked = false;
     }
-}
-
-fn is_short_of_memory(e: &io::Error) -> bool {
-    matches!(e.raw_os_error(), Some(libc::ENOBUFS | libc::ENOMEM))
 }

@@ -29,6 +29,19 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// The same for bytes that need not be UTF-8; those that are not become `\xNN` as well.
+pub(crate) fn escape_bytes(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(&escape(chunk.valid()));
+        for byte in chunk.invalid() {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    out
+}
+
 /// Control characters, and those without a shape that reorder or hide their neighbours: Unicode's
 /// bidirectional controls (UAX 9), line separators, zero-width characters, tags.
 fn is_harmful(c: char) -> bool {
@@ -66,6 +79,13 @@ mod tests {
         assert_eq!(escape("a\x1b]0;x\x07"), "a\\x1b]0;x\\x07");
         assert_eq!(escape("a\u{9b}31m"), "a\\xc2\\x9b31m");
         assert_eq!(escape("\u{202e}gpj.exe"), "\\xe2\\x80\\xaegpj.exe");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_shown_by_their_numbers() {
+        assert_eq!(escape_bytes(b"/run/s"), "/run/s");
+        assert_eq!(escape_bytes("ü".as_bytes()), "ü");
+        assert_eq!(escape_bytes(b"a\xff\xfeb\n\0"), r"a\xff\xfeb\x0a\x00");
     }
 
     #[test]

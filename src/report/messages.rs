@@ -1,12 +1,12 @@
 //! The words.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, os::unix::ffi::OsStrExt as _, time::Duration};
 
-use super::escape;
+use super::{escape, escape::escape_bytes};
 use crate::{
-    net::{Attempt, Error, LookupFailure, Phase},
+    net::{Address, Attempt, Error, LookupFailure, Phase},
     outcome::{Counters, Delivery, DownEnd, Expired, Limit, Outcome, Stop, UpEnd},
-    plan::Endpoint,
+    plan::{Endpoint, UnixAddress},
 };
 
 /// More addresses than this are counted, not listed.
@@ -21,7 +21,7 @@ pub(crate) struct Peer {
     /// The name it was called by, if that is not its address.
     pub name: Option<String>,
     /// Its address.
-    pub address: SocketAddr,
+    pub address: Address,
     /// Whom it connects us to, if it is a proxy.
     pub beyond: Option<Endpoint>,
 }
@@ -31,10 +31,14 @@ impl std::fmt::Display for Peer {
         if let Some(target) = &self.beyond {
             write!(f, "{} through the proxy ", spot(target))?;
         }
-        let (host, port) = (host(self.address), self.address.port());
+        let host = host(&self.address);
         match &self.name {
-            Some(name) if *name != host => write!(f, "{} ({host}) port {port}", escape(name)),
-            _ => write!(f, "{host} port {port}"),
+            Some(name) if *name != host => write!(f, "{} ({host})", escape(name))?,
+            _ => f.write_str(&host)?,
+        }
+        match self.address.port() {
+            Some(port) => write!(f, " port {port}"),
+            None => Ok(()),
         }
     }
 }
@@ -45,14 +49,23 @@ pub(crate) fn spot(endpoint: &Endpoint) -> String {
 }
 
 /// An address as people read it.
-pub(crate) fn place(address: SocketAddr) -> String {
-    format!("{} port {}", host(address), address.port())
+pub(crate) fn place(address: impl Into<Address>) -> String {
+    let address = address.into();
+    match address.port() {
+        Some(port) => format!("{} port {port}", host(&address)),
+        None => host(&address),
+    }
 }
 
-fn host(address: SocketAddr) -> String {
+/// An address without its port, if it has one.
+fn host(address: &Address) -> String {
     match address {
-        SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("{}%{}", v6.ip(), v6.scope_id()),
-        _ => address.ip().to_string(),
+        Address::Inet(SocketAddr::V6(v6)) if v6.scope_id() != 0 => {
+            format!("{}%{}", v6.ip(), v6.scope_id())
+        }
+        Address::Inet(address) => address.ip().to_string(),
+        Address::Unix(UnixAddress::Path(path)) => escape_bytes(path.as_os_str().as_bytes()),
+        Address::Unix(UnixAddress::Abstract(name)) => format!("@{}", escape_bytes(name)),
     }
 }
 
@@ -120,17 +133,19 @@ pub(super) fn not_started(error: &Error, target: &str) -> Option<String> {
             format!("{missing} {target} within {}{tried}", expired(*what))
         }
         Error::Listen { address, error } => {
-            let hint = match error.raw_os_error() {
-                Some(libc::EADDRINUSE) => "; 'ss -ltnp' shows who has it",
-                Some(libc::EACCES) => "; ports below 1024 need CAP_NET_BIND_SERVICE",
-                Some(libc::EADDRNOTAVAIL) => "; it is no address of this machine",
+            let hint = match (address, error.raw_os_error()) {
+                (Address::Inet(_), Some(libc::EADDRINUSE)) => "; 'ss -ltnp' shows who has it",
+                (Address::Unix(_), Some(libc::EADDRINUSE)) => "; 'ss -lxp' shows who has it",
+                (Address::Inet(_), Some(libc::EACCES)) => {
+                    "; ports below 1024 need CAP_NET_BIND_SERVICE"
+                }
+                (Address::Inet(_), Some(libc::EADDRNOTAVAIL)) => {
+                    "; it is no address of this machine"
+                }
                 _ => "",
             };
-            format!(
-                "cannot listen on {}: {}{hint}",
-                place(*address),
-                reason(error)
-            )
+            let (place, reason) = (place(address), reason(error));
+            format!("cannot listen on {place}: {reason}{hint}")
         }
         Error::Inherited {
             number,
@@ -139,7 +154,9 @@ pub(super) fn not_started(error: &Error, target: &str) -> Option<String> {
             format!("LISTEN_FDS names descriptor {number}, which is not open")
         }
         Error::Inherited { number, open: true } => {
-            format!("LISTEN_FDS names descriptor {number}, which is not a TCP socket that listens")
+            format!(
+                "LISTEN_FDS names descriptor {number}, which is not a stream socket that listens"
+            )
         }
         Error::Accept(e) => format!("cannot accept a client on {target}: {}", reason(e)),
         Error::System(e) => format!("{target}: {}", reason(e)),
@@ -178,16 +195,16 @@ fn list(attempts: &[Attempt], target: &str) -> String {
         let mut parts: Vec<String> = attempts
             .iter()
             .take(LISTED)
-            .map(|attempt| format!("{}: {}", host(attempt.address), why(attempt)))
+            .map(|attempt| format!("{}: {}", host(&attempt.address), why(attempt)))
             .collect();
         if attempts.len() > LISTED {
             parts.push(format!("and {} more", attempts.len() - LISTED));
         }
         return parts.join("; ");
     };
-    match place(only.address) {
+    match place(&only.address) {
         same if same == target.trim_start_matches(PROXY) => why(only),
-        _ => format!("{}: {}", host(only.address), why(only)),
+        _ => format!("{}: {}", host(&only.address), why(only)),
     }
 }
 
@@ -290,7 +307,7 @@ mod tests {
         let address = "127.0.0.1:80".parse().unwrap();
         let peer = |name: &str| Peer {
             name: Some(name.into()),
-            address,
+            address: Address::Inet(address),
             beyond: None,
         };
         assert_eq!(
@@ -306,12 +323,23 @@ mod tests {
             proxy.to_string(),
             "example.com port 25 through the proxy 127.0.0.1 port 80"
         );
+        let unix = |address| {
+            let address = Address::Unix(address);
+            Peer {
+                name: None,
+                address,
+                beyond: None,
+            }
+            .to_string()
+        };
+        assert_eq!(unix(UnixAddress::Path("/run/s".into())), "/run/s");
+        assert_eq!(unix(UnixAddress::Abstract(b"a\xff".to_vec())), r"@a\xff");
     }
 
     #[test]
     fn every_address_has_its_own_reason() {
         let attempt = |address: &str, error| Attempt {
-            address: address.parse().unwrap(),
+            address: Address::Inet(address.parse().unwrap()),
             from: None,
             error: io::Error::from_raw_os_error(error),
         };

@@ -12,7 +12,7 @@ use crate::{
     outcome::{Limit, Status},
     plan::{Connect, Plan, Port, Source},
     report::{Peer, escape, place, spot, why},
-    stream::Socket,
+    stream::{Socket, Stream},
 };
 
 /// Connects to a peer and joins it to standard input and output.
@@ -29,12 +29,13 @@ pub(super) fn run(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Status {
     };
     let peer = Peer {
         name: Some(connect.target.host.to_string()),
-        address: connection.peer,
+        address: connection.peer.into(),
         beyond: None,
     };
     tell(stage, &connection, &peer);
     let far = Socket::new(&stage.reactor, connection.socket);
     let far = far.map(|far| far.with_reset(connection.reset));
+    let far = far.map(|far| Box::new(far) as Box<dyn Stream>);
     session::run(stage, far, &peer, plan, Role::Caller)
 }
 
@@ -90,7 +91,7 @@ pub(super) fn tell(stage: &Stage, connection: &Connection, peer: &dyn Display) {
         let why = why(attempt);
         stage
             .report
-            .event(|| format!("no connection to {}: {why}", place(attempt.address)));
+            .event(|| format!("no connection to {}: {why}", place(&attempt.address)));
     }
     stage.report.event(|| format!("connected to {peer}"));
     stage

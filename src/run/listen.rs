@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 use super::{
     Stage,
     session::{self, Role},
+    unix,
 };
 use crate::{
     event::Deadline,
-    net::{self, Listener, Query},
-    outcome::{Limit, Status},
+    net::{self, Address, Listener, Query},
+    outcome::{Limit, Setback, Status},
     plan::{Listen, ListenOn, Plan},
     report::{Peer, PortSink, escape, place},
-    stream::Socket,
+    stream::{Socket, Stream, UnixSocket},
 };
 
 /// Nothing tells that a named pipe has got its reader.
@@ -32,14 +33,14 @@ pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
         Ok(listener) => listener,
         Err(error) => return give_up(stage, &error, &target),
     };
-    let places: Vec<String> = listener.addresses().iter().map(|a| place(*a)).collect();
+    let places: Vec<String> = listener.addresses().iter().map(place).collect();
     for place in &places {
         stage.report.event(|| format!("listening on {place}"));
     }
     let limit = Deadline::after(Instant::now(), plan.limits.accept, Limit::Accept);
     let deadline = limit.or(stage.total);
-    if let (Some(sink), Some(address)) = (port_to, listener.addresses().first())
-        && let Err(status) = print_port(stage, sink, address.port(), deadline)
+    if let Some(sink) = port_to
+        && let Err(status) = print_port(stage, sink, &listener, deadline)
     {
         return status;
     }
@@ -52,14 +53,27 @@ pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
         address: client.peer,
         beyond: None,
     };
-    stage.report.event(|| format!("connection from {peer}"));
-    let far = Socket::new(&stage.reactor, client.socket);
+    let far = match &peer.address {
+        Address::Inet(_) => {
+            stage.report.event(|| format!("connection from {peer}"));
+            Socket::new(&stage.reactor, client.socket).map(|far| Box::new(far) as Box<dyn Stream>)
+        }
+        Address::Unix(_) => {
+            stage.report.event(|| format!("connection on {peer}"));
+            unix::tell_who(stage, &client.socket);
+            let far = UnixSocket::new(&stage.reactor, client.socket);
+            far.map(|far| Box::new(far) as Box<dyn Stream>)
+        }
+    };
     session::run(stage, far, &peer, plan, Role::Called)
 }
 
 fn open(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Result<Listener, net::Error> {
     let (host, port) = match &listen.on {
         ListenOn::Inherited(count) => return net::inherited(&stage.reactor, *count),
+        ListenOn::Unix { address, mode } => {
+            return net::listen_unix(&stage.reactor, address, *mode);
+        }
         ListenOn::Address { host, port } => (host.as_ref(), port),
     };
     let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
@@ -77,9 +91,14 @@ fn open(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Result<Listener, net
 fn print_port(
     stage: &mut Stage,
     mut sink: PortSink,
-    port: u16,
+    listener: &Listener,
     deadline: Deadline,
 ) -> Result<(), Status> {
+    let Some(port) = listener.addresses().iter().find_map(Address::port) else {
+        let text = "--print-port: the inherited socket has no port";
+        stage.report.failure(text);
+        return Err(Setback::Usage.status());
+    };
     loop {
         match sink.write(port) {
             Ok(true) => return Ok(()),
@@ -103,6 +122,7 @@ fn give_up(stage: &Stage, error: &net::Error, target: &str) -> Status {
 fn target(listen: &Listen) -> String {
     match &listen.on {
         ListenOn::Inherited(_) => "the inherited sockets".into(),
+        ListenOn::Unix { address, .. } => place(Address::Unix(address.clone())),
         ListenOn::Address { host: None, port } => format!("port {port}"),
         ListenOn::Address {
             host: Some(host),

@@ -6,6 +6,7 @@ mod listen;
 mod login;
 mod proxied;
 mod session;
+mod unix;
 
 use std::{cell::Cell, rc::Rc, time::Instant};
 
@@ -38,6 +39,7 @@ pub fn run(plan: &Plan) -> Status {
     };
     match &plan.action {
         Action::Connect(connect) => connect::run(&mut stage, connect, plan),
+        Action::ConnectUnix(address) => unix::run(&mut stage, address, plan),
         Action::Listen(listen) => listen::run(&mut stage, listen, plan),
     }
 }

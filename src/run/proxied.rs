@@ -35,7 +35,7 @@ pub(super) fn run(stage: &mut Stage, connect: &Connect, proxy: &Proxy, plan: &Pl
         deadline: limit.or(stage.total),
     };
     match way.reach(stage) {
-        Ok((far, peer)) => session::run(stage, Ok(far), &peer, plan, Role::Caller),
+        Ok((far, peer)) => session::run(stage, Ok(Box::new(far)), &peer, plan, Role::Caller),
         Err(failure) => {
             stage
                 .report
@@ -172,7 +172,7 @@ impl Way<'_> {
             net::dial(&mut stage.reactor, dial, self.deadline).map_err(Failure::Proxy)?;
         let server = Peer {
             name: Some(self.proxy.server.host.to_string()),
-            address: connection.peer,
+            address: connection.peer.into(),
             beyond: None,
         };
         connect::tell(stage, &connection, &format!("the proxy {server}"));

@@ -9,7 +9,7 @@ use crate::{
     plan::{Input, Plan},
     relay::{Link, Pipes, Rules, Step},
     report::{Peer, reason},
-    stream::{InputKind, Socket, Stdio},
+    stream::{InputKind, Stdio, Stream},
 };
 
 /// What a lone session holds of each direction at most.
@@ -27,7 +27,7 @@ pub(super) enum Role {
 /// Joins the socket to standard input and output and tells how it went.
 pub(super) fn run(
     stage: &mut Stage,
-    far: io::Result<Socket>,
+    far: io::Result<Box<dyn Stream>>,
     peer: &Peer,
     plan: &Plan,
     role: Role,
@@ -47,7 +47,7 @@ pub(super) fn run(
     }
 }
 
-fn join(stage: &Stage, far: Socket, plan: &Plan, role: Role) -> io::Result<Link> {
+fn join(stage: &Stage, far: Box<dyn Stream>, plan: &Plan, role: Role) -> io::Result<Link> {
     let transfer = &plan.transfer;
     let near = Stdio::take(
         &stage.reactor,
@@ -78,7 +78,7 @@ fn join(stage: &Stage, far: Socket, plan: &Plan, role: Role) -> io::Result<Link>
     };
     Ok(Link::new(
         Box::new(near),
-        Box::new(far),
+        far,
         rules,
         &Pipes::default(),
         Instant::now(),

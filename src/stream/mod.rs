@@ -2,11 +2,13 @@
 
 mod socket;
 mod stdio;
+mod unix;
 
 use std::{io, os::fd::BorrowedFd, time::Duration};
 
 pub(crate) use socket::Socket;
 pub(crate) use stdio::{InputKind, Stdio};
+pub(crate) use unix::UnixSocket;
 
 pub(crate) use crate::event::Want;
 
@@ -24,7 +26,9 @@ pub(crate) enum Io {
 /// Descriptors that the kernel may move bytes between on its own.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Raw<'a> {
-    /// Where bytes come from.
+    /// A regular file that bytes come from; it never waits.
+    pub file: Option<BorrowedFd<'a>>,
+    /// Where else bytes come from.
     pub source: Option<BorrowedFd<'a>>,
     /// Where bytes go to.
     pub sink: Option<BorrowedFd<'a>>,

@@ -144,6 +144,7 @@ impl Stream for Socket {
         // The end of what was reset looks like a clean one to splice(2).
         let fd = self.fd().ok().filter(|_| self.reset.is_none())?;
         Some(Raw {
+            file: None,
             source: self.preread.is_empty().then_some(fd),
             sink: Some(fd),
         })

@@ -21,7 +21,7 @@ use rustix::{
 
 use super::{Io, Raw, Stream, Want, attempt, attempt_read};
 use crate::{
-    event::{Reactor, Source},
+    event::{self, Reactor, Source},
     os,
 };
 
@@ -143,10 +143,13 @@ impl Stream for Stdio {
             Output::Open(output) => output.raw(),
             Output::Missing | Output::Discard | Output::Closed => None,
         };
-        Some(Raw {
-            source: self.input.as_ref().and_then(Descriptor::raw),
-            sink,
-        })
+        let input = self.input.as_ref();
+        let door = input.and_then(Descriptor::raw);
+        let (file, source) = match input {
+            Some(input) if input.way == Way::Plain => (door, None),
+            _ => (None, door),
+        };
+        Some(Raw { file, source, sink })
     }
 }
 
@@ -241,11 +244,9 @@ impl Descriptor {
         } else {
             Way::Plain
         };
-        // A file takes bytes from memory as fast as from a pipe (tmpfs, Linux 6.18), and the other
-        // devices and terminals would have to be asked first whether they wait.
+        // Other devices and terminals would have to be asked first whether they wait.
         let door = match kind {
-            FileType::Fifo => true,
-            FileType::RegularFile => access == OFlags::RDONLY,
+            FileType::Fifo | FileType::RegularFile => true,
             _ => access == OFlags::WRONLY && is_dev_null(source.as_fd())?,
         };
         log::debug!("{access:?} {kind:?}: {way:?}, door {door}");
@@ -322,14 +323,14 @@ fn widen(pipe: &OwnedFd) {
 }
 
 fn polled_read(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Io> {
-    if !os::is_ready(fd, PollFlags::IN)? {
+    if event::ready(fd, PollFlags::IN)?.is_empty() {
         return Ok(Io::Blocked);
     }
     attempt_read(|| Ok(rustix::io::read(fd, &mut *buf)?))
 }
 
 fn polled_write(fd: BorrowedFd<'_>, buf: &[u8], most: usize) -> io::Result<Io> {
-    if !os::is_ready(fd, PollFlags::OUT)? {
+    if event::ready(fd, PollFlags::OUT)?.is_empty() {
         return Ok(Io::Blocked);
     }
     let some = buf.get(..most).unwrap_or(buf);

@@ -209,7 +209,7 @@ fn a_service_has_a_name() {
 fn the_local_address_can_be_chosen() {
     let server = Server::new();
     let peer = reaches(&server, Tool::connect(server.port(), &["-s", "127.0.0.2"]));
-    assert_eq!(peer.remote.ip().to_string(), "127.0.0.2");
+    assert_eq!(peer.remote().ip().to_string(), "127.0.0.2");
 }
 
 #[test]
@@ -220,11 +220,11 @@ fn the_local_port_can_be_chosen_and_used_again() {
     for _ in 0..2 {
         // The first connection may still be in TIME_WAIT: SO_REUSEADDR.
         let peer = reaches(&server, net.tool(Tool::connect(4000, &["-p", "5000"])));
-        assert_eq!(peer.remote.to_string(), "127.0.0.1:5000");
+        assert_eq!(peer.remote().to_string(), "127.0.0.1:5000");
     }
     let tool = Tool::connect(4000, &["-p", "5001", "-s", "127.0.0.3"]);
     let peer = reaches(&server, net.tool(tool));
-    assert_eq!(peer.remote.to_string(), "127.0.0.3:5001");
+    assert_eq!(peer.remote().to_string(), "127.0.0.3:5001");
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn addresses_of_another_family_than_the_local_one_are_skipped() {
         &four,
         net.tool(Tool::oxnc(&["-s", "127.0.0.2", "both", "4000"])),
     );
-    assert_eq!(peer.remote.ip().to_string(), "127.0.0.2");
+    assert_eq!(peer.remote().ip().to_string(), "127.0.0.2");
     reaches(&six, net.tool(Tool::oxnc(&["-s", "::1", "both", "4000"])));
     assert!(!four.has_client_within(Duration::ZERO));
     // With nothing left to try it is said why.
@@ -260,7 +260,7 @@ fn a_link_local_address_is_reached_through_its_zone() {
     let (near, far) = Net::pair();
     let server = far.inside(|| Server::on((Ipv6Addr::UNSPECIFIED, 4000)));
     let peer = reaches(&server, near.tool(Tool::oxnc(&["fe80::2%v1", "4000"])));
-    assert!(peer.remote.ip().to_string().starts_with("fe80::1"));
+    assert!(peer.remote().ip().to_string().starts_with("fe80::1"));
     reaches(&server, near.tool(Tool::oxnc(&["[fe80::2%v1]:4000"])));
     reaches(
         &server,

@@ -2,19 +2,23 @@
 //! other side knows.
 
 use crate::util::{
-    In, Out, Peer, Running, Server, Signal, SmallDisk, Terminal, Tool, data::random_bytes, ms, pipe,
+    Family, In, Out, Peer, Running, Server, Signal, SmallDisk, Terminal, Tool, data::random_bytes,
+    ms, pipe,
 };
 
 /// A sender that has delivered some bytes and is waiting for more from its stdin, and its
-/// receiver: once with the sender connecting and once with the sender listening.
-fn pairs(sender_options: &[&str], receiver_options: &[&str]) -> [(Running, Running); 2] {
-    let (receiver, port) = Tool::listen(receiver_options).start_listening();
-    let sender = Tool::connect(port, sender_options).stdin(In::Pipe).start();
-    let (listening, port) = Tool::listen(sender_options)
-        .stdin(In::Pipe)
-        .start_listening();
-    let connected = Tool::connect(port, receiver_options).start();
-    let mut pairs = [(sender, receiver), (listening, connected)];
+/// receiver: with the sender connecting and with the sender listening, over TCP and over a Unix
+/// socket.
+fn pairs(sender_options: &[&str], receiver_options: &[&str]) -> Vec<(Running, Running)> {
+    let mut pairs = Vec::new();
+    for family in Family::ALL {
+        let (receiver, spot) = Tool::listen_at(family, receiver_options).start_listening_at();
+        let sender = Tool::connect(spot, sender_options).stdin(In::Pipe).start();
+        pairs.push((sender, receiver));
+        let listening = Tool::listen_at(family, sender_options).stdin(In::Pipe);
+        let (listening, spot) = listening.start_listening_at();
+        pairs.push((listening, Tool::connect(spot, receiver_options).start()));
+    }
     for (sender, receiver) in &mut pairs {
         sender.write(b"some of it");
         receiver.stdout().wait_for(10);
@@ -47,15 +51,19 @@ fn interrupted_sender(signal: Signal) {
 
 #[test]
 fn a_receiver_that_is_interrupted_makes_its_sender_fail() {
-    for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
-        let (receiver, port) = Tool::listen(&[]).stdout(Out::Digest).start_listening();
-        let sender = Tool::connect(port, &[])
-            .stdin(In::File("/dev/zero".into()))
-            .start();
-        receiver.stdout().wait_for(1 << 20);
-        receiver.signal(signal);
-        receiver.wait().dies_of(signal);
-        sender.wait().fails(5, &[]);
+    for family in Family::ALL {
+        for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
+            let (receiver, spot) = Tool::listen_at(family, &[])
+                .stdout(Out::Digest)
+                .start_listening_at();
+            let sender = Tool::connect(spot, &[])
+                .stdin(In::File("/dev/zero".into()))
+                .start();
+            receiver.stdout().wait_for(1 << 20);
+            receiver.signal(signal);
+            receiver.wait().dies_of(signal);
+            sender.wait().fails(5, &[]);
+        }
     }
 }
 
@@ -111,11 +119,13 @@ fn a_limit_does_not_end_a_run_that_moves() {
 
 #[test]
 fn an_idle_limit_ends_a_run_in_which_nothing_moves_in_time() {
-    let server = Server::new();
-    let run = Tool::connect(server.port(), &["--idle-timeout=700ms"]).start();
-    let peer = server.accept();
-    run.wait().fails(124, &["idle"]).took_about(ms(700));
-    drop(peer);
+    for family in Family::ALL {
+        let server = Server::of(family);
+        let run = Tool::connect(server.spot(), &["--idle-timeout=700ms"]).start();
+        let peer = server.accept();
+        run.wait().fails(124, &["idle"]).took_about(ms(700));
+        drop(peer);
+    }
 }
 
 #[test]
@@ -140,18 +150,20 @@ fn w_is_the_idle_limit_too() {
 
 #[test]
 fn a_person_who_interrupts_a_conversation_says_goodbye() {
-    // Stdin is a terminal: what was typed is complete, and the peer gets an end, not a cut.
-    let mut terminal = Terminal::new();
-    let server = Server::new();
-    let run = Tool::connect(server.port(), &[])
-        .stdin(In::Fd(terminal.side()))
-        .start();
-    let mut peer = server.accept();
-    terminal.type_in("hello\n");
-    assert_eq!(peer.recv(6), b"hello\n");
-    run.signal(Signal::INT);
-    run.wait().dies_of(Signal::INT);
-    assert_eq!(peer.recv_all(), b"");
+    for family in Family::ALL {
+        // Stdin is a terminal: what was typed is complete, and the peer gets an end, not a cut.
+        let mut terminal = Terminal::new();
+        let server = Server::of(family);
+        let run = Tool::connect(server.spot(), &[])
+            .stdin(In::Fd(terminal.side()))
+            .start();
+        let mut peer = server.accept();
+        terminal.type_in("hello\n");
+        assert_eq!(peer.recv(6), b"hello\n");
+        run.signal(Signal::INT);
+        run.wait().dies_of(Signal::INT);
+        assert_eq!(peer.recv_all(), b"");
+    }
 }
 
 #[test]
@@ -182,77 +194,91 @@ fn a_signal_that_was_ignored_before_the_start_stays_ignored() {
 
 #[test]
 fn an_unreadable_stdin_is_a_failure_and_a_cut() {
-    // A directory opens and cannot be read.
-    let (receiver, port) = Tool::listen(&[]).start_listening();
-    let sender = Tool::connect(port, &[]).stdin(In::File("/".into())).run();
-    sender.fails(4, &["directory"]);
-    receiver.wait().fails(3, &["reset"]);
+    for family in Family::ALL {
+        // A directory opens and cannot be read.
+        let (receiver, spot) = Tool::listen_at(family, &[]).start_listening_at();
+        let sender = Tool::connect(spot, &[]).stdin(In::File("/".into())).run();
+        sender.fails(4, &["directory"]);
+        receiver.wait().fails(3, &["reset"]);
+    }
 }
 
 #[test]
 fn a_full_disk_ends_both_ends_as_failed() {
-    needs!("root");
-    let data = random_bytes(1 << 20, 6);
-    for sender_listens in [false, true] {
-        let disk = SmallDisk::new("64k");
-        let file = disk.file("out");
-        let receiver = |tool: Tool| tool.stdout(Out::File(file.clone()));
-        let sender = |tool: Tool| tool.stdin(In::Bytes(data.clone()));
-        let (sender, receiver) = if sender_listens {
-            let (sender, port) = sender(Tool::listen(&[])).start_listening();
-            (sender, receiver(Tool::connect(port, &[])).start())
-        } else {
-            let (receiver, port) = receiver(Tool::listen(&[])).start_listening();
-            (sender(Tool::connect(port, &[])).start(), receiver)
-        };
-        receiver.wait().fails(4, &["no space left"]);
-        sender.wait().fails(5, &[]);
-        // The file keeps what was written.
-        assert_eq!(std::fs::read(&file).unwrap(), data.get(..64 << 10).unwrap());
+    for family in Family::ALL {
+        needs!("root");
+        let data = random_bytes(1 << 20, 6);
+        for sender_listens in [false, true] {
+            let disk = SmallDisk::new("64k");
+            let file = disk.file("out");
+            let receiver = |tool: Tool| tool.stdout(Out::File(file.clone()));
+            let sender = |tool: Tool| tool.stdin(In::Bytes(data.clone()));
+            let (sender, receiver) = if sender_listens {
+                let (sender, spot) = sender(Tool::listen_at(family, &[])).start_listening_at();
+                (sender, receiver(Tool::connect(spot, &[])).start())
+            } else {
+                let (receiver, spot) = receiver(Tool::listen_at(family, &[])).start_listening_at();
+                (sender(Tool::connect(spot, &[])).start(), receiver)
+            };
+            receiver.wait().fails(4, &["no space left"]);
+            sender.wait().fails(5, &[]);
+            // The file keeps what was written.
+            assert_eq!(std::fs::read(&file).unwrap(), data.get(..64 << 10).unwrap());
+        }
     }
 }
 
 #[test]
 fn a_sender_of_little_knows_that_its_receiver_could_not_write_it() {
-    // Everything is acknowledged by the peer's kernel long before the peer tries to write.
-    for sender_listens in [false, true] {
-        let data = || In::Bytes(b"a few bytes".to_vec());
-        let (sender, receiver) = if sender_listens {
-            let (sender, port) = Tool::listen(&[]).stdin(data()).start_listening();
-            (sender, Tool::connect(port, &[]).stdout(Out::Full).start())
-        } else {
-            let (receiver, port) = Tool::listen(&[]).stdout(Out::Full).start_listening();
-            (Tool::connect(port, &[]).stdin(data()).start(), receiver)
-        };
-        receiver.wait().fails(4, &["no space left"]);
-        sender.wait().fails(5, &[]);
+    for family in Family::ALL {
+        // Everything is acknowledged by the peer's kernel long before the peer tries to write.
+        for sender_listens in [false, true] {
+            let data = || In::Bytes(b"a few bytes".to_vec());
+            let (sender, receiver) = if sender_listens {
+                let (sender, spot) = Tool::listen_at(family, &[])
+                    .stdin(data())
+                    .start_listening_at();
+                (sender, Tool::connect(spot, &[]).stdout(Out::Full).start())
+            } else {
+                let (receiver, spot) = Tool::listen_at(family, &[])
+                    .stdout(Out::Full)
+                    .start_listening_at();
+                (Tool::connect(spot, &[]).stdin(data()).start(), receiver)
+            };
+            receiver.wait().fails(4, &["no space left"]);
+            sender.wait().fails(5, &[]);
+        }
     }
 }
 
 #[test]
 fn a_reader_that_leaves_cuts_the_sender_off() {
-    let (rx, tx) = pipe();
-    let (receiver, port) = Tool::listen(&[])
-        .stdout(Out::Fd(tx.into()))
-        .start_listening();
-    let sender = Tool::connect(port, &[])
-        .stdin(In::File("/dev/zero".into()))
-        .start();
-    drop(rx);
-    let done = receiver.wait();
-    done.dies_of(Signal::PIPE);
-    assert_eq!(done.stderr, "");
-    sender.wait().fails(5, &[]);
+    for family in Family::ALL {
+        let (rx, tx) = pipe();
+        let (receiver, spot) = Tool::listen_at(family, &[])
+            .stdout(Out::Fd(tx.into()))
+            .start_listening_at();
+        let sender = Tool::connect(spot, &[])
+            .stdin(In::File("/dev/zero".into()))
+            .start();
+        drop(rx);
+        let done = receiver.wait();
+        done.dies_of(Signal::PIPE);
+        assert_eq!(done.stderr, "");
+        sender.wait().fails(5, &[]);
+    }
 }
 
 #[test]
 fn an_output_that_fails_resets_the_peer() {
-    let server = Server::new();
-    let run = Tool::connect(server.port(), &[]).stdout(Out::Full).start();
-    let mut peer = server.accept();
-    peer.send(b"x");
-    peer.recv_until_reset();
-    run.wait().fails(4, &["no space left"]);
+    for family in Family::ALL {
+        let server = Server::of(family);
+        let run = Tool::connect(server.spot(), &[]).stdout(Out::Full).start();
+        let mut peer = server.accept();
+        peer.send(b"x");
+        peer.recv_until_reset();
+        run.wait().fails(4, &["no space left"]);
+    }
 }
 
 #[test]

@@ -2,14 +2,14 @@
 
 use std::{fs::File, io::Write, os::unix::net::UnixStream, time::Duration};
 
-use crate::util::{In, Net, Peer, Running, Server, Terminal, Tool, fifo, ms, pipe, spawn};
+use crate::util::{Family, In, Net, Peer, Running, Server, Terminal, Tool, fifo, ms, pipe, spawn};
 
 const SILENCE: Duration = ms(300);
 
 /// A client of ours whose stdin is an open pipe, and a server that plays its part.
-fn client(options: &[&str], play: impl FnOnce(Peer) -> Peer) -> (Running, Peer) {
-    let server = Server::new();
-    let run = Tool::connect(server.port(), options)
+fn client(family: Family, options: &[&str], play: impl FnOnce(Peer) -> Peer) -> (Running, Peer) {
+    let server = Server::of(family);
+    let run = Tool::connect(server.spot(), options)
         .stdin(In::Pipe)
         .start();
     let peer = play(server.accept());
@@ -17,9 +17,10 @@ fn client(options: &[&str], play: impl FnOnce(Peer) -> Peer) -> (Running, Peer) 
 }
 
 /// A listener of ours whose stdin is an open pipe, and a client that plays its part.
-fn listener(options: &[&str], play: impl FnOnce(Peer) -> Peer) -> (Running, Peer) {
-    let (run, port) = Tool::listen(options).stdin(In::Pipe).start_listening();
-    (run, play(Peer::connect(port)))
+fn listener(family: Family, options: &[&str], play: impl FnOnce(Peer) -> Peer) -> (Running, Peer) {
+    let tool = Tool::listen_at(family, options).stdin(In::Pipe);
+    let (run, spot) = tool.start_listening_at();
+    (run, play(Peer::connect(spot)))
 }
 
 fn half_closes(peer: Peer) -> Peer {
@@ -46,41 +47,49 @@ fn produce_slowly(run: &mut Running) {
 
 #[test]
 fn a_slow_producer_loses_nothing_to_a_server_that_half_closed_at_once() {
-    let (mut run, mut peer) = client(&[], half_closes);
-    produce_slowly(&mut run);
-    assert_eq!(peer.recv_all(), b"one\ntwo\nthree\n");
-    peer.close();
-    run.wait().succeeds();
+    for family in Family::ALL {
+        let (mut run, mut peer) = client(family, &[], half_closes);
+        produce_slowly(&mut run);
+        assert_eq!(peer.recv_all(), b"one\ntwo\nthree\n");
+        peer.close();
+        run.wait().succeeds();
+    }
 }
 
 #[test]
 fn a_slow_producer_loses_nothing_to_a_client_that_half_closed_at_once() {
-    let (mut run, mut peer) = listener(&[], half_closes);
-    produce_slowly(&mut run);
-    assert_eq!(peer.recv_all(), b"one\ntwo\nthree\n");
-    peer.close();
-    run.wait().succeeds();
+    for family in Family::ALL {
+        let (mut run, mut peer) = listener(family, &[], half_closes);
+        produce_slowly(&mut run);
+        assert_eq!(peer.recv_all(), b"one\ntwo\nthree\n");
+        peer.close();
+        run.wait().succeeds();
+    }
 }
 
 #[test]
 fn a_slow_producer_loses_nothing_to_a_client_that_spoke_and_half_closed() {
-    let (mut run, mut peer) = listener(&[], answers_and_half_closes);
-    produce_slowly(&mut run);
-    assert_eq!(peer.recv_all(), b"one\ntwo\nthree\n");
-    peer.close();
-    run.wait().succeeds().wrote(b"answer");
+    for family in Family::ALL {
+        let (mut run, mut peer) = listener(family, &[], answers_and_half_closes);
+        produce_slowly(&mut run);
+        assert_eq!(peer.recv_all(), b"one\ntwo\nthree\n");
+        peer.close();
+        run.wait().succeeds().wrote(b"answer");
+    }
 }
 
 #[test]
 fn a_slow_producer_that_has_begun_loses_nothing_to_a_server_that_answered() {
-    let (mut run, mut peer) = client(&[], |peer| peer);
-    run.write(b"zero\n");
-    assert_eq!(peer.recv(5), b"zero\n");
-    let mut peer = answers_and_half_closes(peer);
-    produce_slowly(&mut run);
-    assert_eq!(peer.recv_all(), b"one\ntwo\nthree\n");
-    peer.close();
-    run.wait().succeeds().wrote(b"answer");
+    for family in Family::ALL {
+        let (mut run, mut peer) = client(family, &[], |peer| peer);
+        run.write(b"zero\n");
+        assert_eq!(peer.recv(5), b"zero\n");
+        let mut peer = answers_and_half_closes(peer);
+        produce_slowly(&mut run);
+        assert_eq!(peer.recv_all(), b"one\ntwo\nthree\n");
+        peer.close();
+        run.wait().succeeds().wrote(b"answer");
+    }
 }
 
 #[test]
@@ -110,13 +119,15 @@ fn a_slow_producer_between_two_oxncs_loses_nothing() {
 
 #[test]
 fn a_server_that_answered_and_left_ends_a_client_with_an_idle_pipe_on_stdin() {
-    let (run, peer) = client(&[], |mut peer| {
-        peer.send(b"answer");
-        peer
-    });
-    peer.close();
-    // The pipe on stdin stays open.
-    run.wait_within(ms(2000)).succeeds().wrote(b"answer");
+    for family in Family::ALL {
+        let (run, peer) = client(family, &[], |mut peer| {
+            peer.send(b"answer");
+            peer
+        });
+        peer.close();
+        // The pipe on stdin stays open.
+        run.wait_within(ms(2000)).succeeds().wrote(b"answer");
+    }
 }
 
 #[test]
@@ -171,13 +182,15 @@ fn bytes_that_wait_in_stdins_pipe_are_sent_although_the_server_left_first() {
 
 #[test]
 fn a_listener_with_an_idle_pipe_waits_for_it() {
-    let (mut run, mut peer) = listener(&[], answers_and_half_closes);
-    run.runs_on_for(SILENCE);
-    run.write(b"reply");
-    run.close_stdin();
-    assert_eq!(peer.recv_all(), b"reply");
-    peer.close();
-    run.wait().succeeds().wrote(b"answer");
+    for family in Family::ALL {
+        let (mut run, mut peer) = listener(family, &[], answers_and_half_closes);
+        run.runs_on_for(SILENCE);
+        run.write(b"reply");
+        run.close_stdin();
+        assert_eq!(peer.recv_all(), b"reply");
+        peer.close();
+        run.wait().succeeds().wrote(b"answer");
+    }
 }
 
 #[test]
@@ -232,23 +245,27 @@ fn the_end_of_input_typed_at_a_terminal_is_an_end() {
 
 #[test]
 fn on_peer_eof_exit_ends_with_the_peer() {
-    let (run, peer) = client(&["--on-peer-eof=exit"], half_closes);
-    run.wait_within(ms(2000)).succeeds();
-    drop(peer);
-    let (run, peer) = listener(&["--on-peer-eof=exit"], answers_and_half_closes);
-    run.wait_within(ms(2000)).succeeds().wrote(b"answer");
-    drop(peer);
+    for family in Family::ALL {
+        let (run, peer) = client(family, &["--on-peer-eof=exit"], half_closes);
+        run.wait_within(ms(2000)).succeeds();
+        drop(peer);
+        let (run, peer) = listener(family, &["--on-peer-eof=exit"], answers_and_half_closes);
+        run.wait_within(ms(2000)).succeeds().wrote(b"answer");
+        drop(peer);
+    }
 }
 
 #[test]
 fn on_peer_eof_drain_waits_for_the_last_byte() {
-    let (mut run, mut peer) = client(&["--on-peer-eof=drain"], answers_and_half_closes);
-    run.runs_on_for(SILENCE);
-    run.write(b"last");
-    run.close_stdin();
-    assert_eq!(peer.recv_all(), b"last");
-    peer.close();
-    run.wait().succeeds().wrote(b"answer");
+    for family in Family::ALL {
+        let (mut run, mut peer) = client(family, &["--on-peer-eof=drain"], answers_and_half_closes);
+        run.runs_on_for(SILENCE);
+        run.write(b"last");
+        run.close_stdin();
+        assert_eq!(peer.recv_all(), b"last");
+        peer.close();
+        run.wait().succeeds().wrote(b"answer");
+    }
 }
 
 #[test]
@@ -314,6 +331,8 @@ fn a_dead_host_is_found_while_draining() {
         run.stdout().wait_for_end();
         (run, peer)
     });
+    // Nothing arrives any more, not even the dead host's last FIN once more.
+    near.drop_input("meta l4proto tcp drop");
     far.drop_input("meta l4proto tcp drop");
     let [(silent, _one), (spoke, _two)] = runs;
     silent.wait_within(ms(32_000)).succeeds();

@@ -2,23 +2,27 @@
 
 use std::{net::Shutdown, os::unix::net::UnixStream, time::Duration};
 
-use crate::util::{Collector, In, Out, Peer, Running, Server, Tool, ms};
+use crate::util::{Collector, Family, In, Out, Peer, Running, Server, Tool, ms};
 
 /// Long enough to see that something does not happen.
 const SILENCE: Duration = ms(300);
 
-/// Both ways of getting a connection, one after the other, for rules that hold for both.
+/// Every way of getting a connection, one after the other, for rules that hold for all.
 fn connected(
     options: &[&str],
     wire: impl Fn(Tool) -> Tool,
 ) -> impl Iterator<Item = (Running, Peer)> {
-    [false, true].into_iter().map(move |listens| {
+    let ways = Family::ALL
+        .into_iter()
+        .flat_map(|f| [(f, false), (f, true)]);
+    ways.map(move |(family, listens)| {
         if listens {
-            let (run, port) = wire(Tool::listen(options)).start_listening();
-            (run, Peer::connect(port))
+            let tool = wire(Tool::listen_at(family, options));
+            let (run, spot) = tool.start_listening_at();
+            (run, Peer::connect(spot))
         } else {
-            let server = Server::new();
-            let run = wire(Tool::connect(server.port(), options)).start();
+            let server = Server::of(family);
+            let run = wire(Tool::connect(server.spot(), options)).start();
             (run, server.accept())
         }
     })
@@ -60,30 +64,26 @@ fn a_reply_in_pieces_after_our_end_is_complete() {
 
 #[test]
 fn dev_null_on_stdin_means_nothing_to_send_and_no_fin_before_the_end() {
-    says_nothing_until_the_end(&[], In::Null, In::Null);
+    says_nothing_until_the_end(&[], || In::Null);
 }
 
 #[test]
 fn a_closed_stdin_means_nothing_to_send_and_no_fin_before_the_end() {
-    says_nothing_until_the_end(&[], In::Closed, In::Closed);
+    says_nothing_until_the_end(&[], || In::Closed);
 }
 
 #[test]
 fn no_stdin_means_nothing_to_send_and_no_fin_before_the_end() {
-    let bytes = || In::Bytes(b"not to be sent".to_vec());
-    says_nothing_until_the_end(&["-d"], bytes(), bytes());
+    says_nothing_until_the_end(&["-d"], || In::Bytes(b"not to be sent".to_vec()));
 }
 
 #[test]
 fn recv_only_means_nothing_to_send_and_no_fin_before_the_end() {
-    let bytes = || In::Bytes(b"not to be sent".to_vec());
-    says_nothing_until_the_end(&["--recv-only"], bytes(), bytes());
+    says_nothing_until_the_end(&["--recv-only"], || In::Bytes(b"not to be sent".to_vec()));
 }
 
-fn says_nothing_until_the_end(options: &[&str], first: In, second: In) {
-    let inputs = std::cell::RefCell::new(vec![first, second]);
-    let wire = |tool: Tool| tool.stdin(inputs.borrow_mut().remove(0));
-    for (run, mut peer) in connected(options, wire) {
+fn says_nothing_until_the_end(options: &[&str], input: fn() -> In) {
+    for (run, mut peer) in connected(options, |tool| tool.stdin(input())) {
         peer.send(b"payload");
         run.stdout().wait_for(7);
         peer.hears_nothing_for(SILENCE);

@@ -358,7 +358,7 @@ fn short_reads_and_writes_everywhere_lose_nothing() {
 fn a_peer_of_tiny_pieces_loses_nothing() {
     let data = random_bytes(3000, 26);
     for (run, mut peer) in receivers(|t| t.stdin(In::Bytes(random_bytes(3000, 26)))) {
-        peer.socket.set_nodelay(true).unwrap();
+        peer.socket.set_tcp_nodelay(true).unwrap();
         for piece in data.chunks(7) {
             peer.send(piece);
             assert_eq!(peer.recv(piece.len()), piece);

@@ -193,7 +193,7 @@ fn the_port_is_written_to_a_file() {
     let option = format!("--print-port={}", path.display());
     let run = Tool::oxnc(&["-l", &option, "127.0.0.1", "0"]).start();
     let text = crate::util::spawn(move || std::fs::read_to_string(path).unwrap()).join();
-    Peer::connect(text.trim_end().parse().unwrap()).close();
+    Peer::connect(text.trim_end().parse::<u16>().unwrap()).close();
     run.wait().succeeds();
 }
 
@@ -221,7 +221,7 @@ fn the_ports_descriptor_is_closed_after_the_line() {
         .inherit(tx.into())
         .start();
     let text = crate::util::spawn(move || std::io::read_to_string(rx).unwrap()).join();
-    Peer::connect(text.trim_end().parse().unwrap()).close();
+    Peer::connect(text.trim_end().parse::<u16>().unwrap()).close();
     run.wait().succeeds();
 }
 

@@ -38,5 +38,7 @@ mod report;
 mod send_only;
 mod stdio;
 mod transfer;
+mod unix;
+mod unix_file;
 mod usage;
 mod zero_copy;

@@ -18,6 +18,9 @@ fn net(hosts: &str) -> Net {
             ip -6 addr add 2001:db8:1::1/128 dev lo nodad
             ip -6 addr add 2001:db8:2::1/128 dev lo nodad
             ip -6 addr add 2001:db8:2::2/128 dev lo nodad");
+    for address in ["2001:db8:1::1", "2001:db8:2::1", "2001:db8:2::2"] {
+        net.routed(address);
+    }
     net.file("hosts", hosts);
     net.drop_input("ip daddr 198.51.100.0/24 tcp dport 4000 drop; ip6 daddr 2001:db8:2::/48 tcp dport 4000 drop");
     net
@@ -86,12 +89,12 @@ fn only_one_connection_is_made() {
         serve(&net, "192.0.2.1:4000"),
         serve(&net, "[2001:db8:1::1]:4000"),
     );
-    let run = net.tool(Tool::oxnc(&["target", "4000"])).start();
+    let run = net.tool(Tool::oxnc(&["-v", "target", "4000"])).start();
     let peer = six.accept();
     // The other attempt would begin after 250 ms.
     assert!(!four.has_client_within(ms(400)));
     peer.close();
-    run.wait().succeeds();
+    run.wait().exits(0);
 }
 
 #[test]

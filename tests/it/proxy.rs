@@ -27,10 +27,7 @@ fn data_moves_both_ways_through_every_kind_of_proxy() {
         let mut peer = server.accept();
         kind.grant(&mut peer);
         let expected = Digest::of(&theirs);
-        let mut sender = Peer {
-            socket: peer.socket.try_clone().unwrap(),
-            ..peer
-        };
+        let mut sender = peer.twin();
         let sending = spawn(move || {
             sender.send(&theirs);
             sender.half_close();
@@ -113,7 +110,7 @@ fn a_reply_may_come_byte_by_byte() {
         let server = Server::new();
         let run = kind.tool(server.port(), &[]).start();
         let mut peer = server.accept();
-        peer.socket.set_nodelay(true).unwrap();
+        peer.socket.set_tcp_nodelay(true).unwrap();
         let last = kind.play(&mut peer);
         for byte in [last, b"HELLO"].concat() {
             peer.send(&[byte]);
@@ -383,7 +380,7 @@ fn the_local_end_is_the_connection_to_the_proxy() {
     let server = Server::new();
     let run = Connect.tool(server.port(), &["-s", "127.0.0.2"]).start();
     let mut peer = server.accept();
-    assert_eq!(peer.remote.ip().to_string(), "127.0.0.2");
+    assert_eq!(peer.remote().ip().to_string(), "127.0.0.2");
     Connect.grant(&mut peer);
     peer.close();
     run.wait().succeeds();

@@ -6,7 +6,7 @@ use std::{fs, net::SocketAddr, path::Path};
 use tempfile::TempDir;
 
 use crate::util::{
-    Digest, In, Net, Out, Peer, Running, Server, Tool, Trace,
+    Digest, In, Net, Out, Running, Server, Tool, Trace,
     data::{RandomFile, random_bytes},
     spawn,
 };
@@ -79,10 +79,7 @@ impl Scene {
             .stdout(Out::Digest)
             .start();
         let mut peer = server.accept();
-        let mut sender = Peer {
-            socket: peer.socket.try_clone().unwrap(),
-            ..peer
-        };
+        let mut sender = peer.twin();
         let data = random_bytes(1 << 20, 4);
         let expected = Digest::of(&data);
         let sending = spawn(move || {

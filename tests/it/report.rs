@@ -56,7 +56,7 @@ fn a_listener_tells_where_it_listens_and_who_came() {
     let (run, port) = Tool::listen(&["-v"]).start_listening();
     run.stderr.wait_for_text(&port.to_string());
     let peer = Peer::connect(port);
-    run.stderr.wait_for_text(&peer.local.port().to_string());
+    run.stderr.wait_for_text(&peer.local().port().to_string());
     peer.close();
     run.wait().exits(0);
 }

@@ -1,19 +1,23 @@
 //! Sending and nothing else, and what a sender can know about what it sent.
 
-use crate::util::{In, Peer, Running, Server, Tool, data::random_bytes, ms};
+use crate::util::{Family, In, Peer, Running, Server, Tool, data::random_bytes, ms};
 
 const MIB: usize = 1 << 20;
 
-/// A sender of `data`, first connecting and then listening.
+/// A sender of `data`, connecting and listening, over TCP and over a Unix socket.
 fn senders(options: &[&str], data: &[u8]) -> impl Iterator<Item = (Running, Peer)> {
-    [false, true].into_iter().map(move |listens| {
+    let ways = Family::ALL
+        .into_iter()
+        .flat_map(|f| [(f, false), (f, true)]);
+    ways.map(move |(family, listens)| {
         let bytes = In::Bytes(data.to_vec());
         if listens {
-            let (run, port) = Tool::listen(options).stdin(bytes).start_listening();
-            (run, Peer::connect(port))
+            let tool = Tool::listen_at(family, options).stdin(bytes);
+            let (run, spot) = tool.start_listening_at();
+            (run, Peer::connect(spot))
         } else {
-            let server = Server::new();
-            let run = Tool::connect(server.port(), options).stdin(bytes).start();
+            let server = Server::of(family);
+            let run = Tool::connect(server.spot(), options).stdin(bytes).start();
             (run, server.accept())
         }
     })
@@ -109,14 +113,16 @@ fn a_peer_that_never_reads_and_closes_has_not_taken_it() {
 
 #[test]
 fn bytes_in_the_accept_queue_of_a_server_that_dies_were_not_taken() {
-    for options in [&[][..], &["--send-only"]] {
-        let server = Server::new();
-        let data = In::Bytes(random_bytes(100_000, 12));
-        let run = Tool::connect(server.port(), options).stdin(data).start();
-        assert!(server.has_client_within(ms(5000)));
-        run.runs_on_for(ms(100));
-        drop(server);
-        run.wait().fails(5, &[]);
+    for family in Family::ALL {
+        for options in [&[][..], &["--send-only"]] {
+            let server = Server::of(family);
+            let data = In::Bytes(random_bytes(100_000, 12));
+            let run = Tool::connect(server.spot(), options).stdin(data).start();
+            assert!(server.has_client_within(ms(5000)));
+            run.runs_on_for(ms(100));
+            drop(server);
+            run.wait().fails(5, &[]);
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 use std::{path::PathBuf, sync::OnceLock};
 
 use crate::util::{
-    DEADLINE, Digest, Done, In, Out, Tool,
+    DEADLINE, Digest, Done, Family, In, Out, Tool,
     data::{RandomFile, large},
 };
 
@@ -67,51 +67,77 @@ fn both_ends_send_at_once_by_pipe() {
 
 #[test]
 fn nothing_at_all_crosses_too() {
-    let (server, port) = Tool::listen(&[])
-        .stdin(In::Bytes(Vec::new()))
-        .start_listening();
-    let client = Tool::connect(port, &[]).stdin(In::Bytes(Vec::new())).run();
-    client.succeeds().wrote(b"");
-    server.wait().succeeds().wrote(b"");
+    for family in Family::ALL {
+        let (server, spot) = Tool::listen_at(family, &[])
+            .stdin(In::Bytes(Vec::new()))
+            .start_listening_at();
+        let client = Tool::connect(spot, &[]).stdin(In::Bytes(Vec::new())).run();
+        client.succeeds().wrote(b"");
+        server.wait().succeeds().wrote(b"");
+    }
 }
 
 #[test]
 fn a_single_byte_crosses_each_way() {
-    let (server, port) = Tool::listen(&[])
-        .stdin(In::Bytes(b"s".to_vec()))
-        .start_listening();
-    let client = Tool::connect(port, &[])
-        .stdin(In::Bytes(b"c".to_vec()))
-        .run();
-    client.succeeds().wrote(b"s");
-    server.wait().succeeds().wrote(b"c");
+    for family in Family::ALL {
+        let (server, spot) = Tool::listen_at(family, &[])
+            .stdin(In::Bytes(b"s".to_vec()))
+            .start_listening_at();
+        let client = Tool::connect(spot, &[])
+            .stdin(In::Bytes(b"c".to_vec()))
+            .run();
+        client.succeeds().wrote(b"s");
+        server.wait().succeeds().wrote(b"c");
+    }
 }
 
 fn client_sends(from: By, to: By) {
+    for family in Family::ALL {
+        client_sends_over(family, from, to);
+    }
+}
+
+fn client_sends_over(family: Family, from: By, to: By) {
     let sink = Sink::new(to);
-    let (server, port) = Tool::listen(&[]).stdout(sink.out()).start_listening();
-    let client = Tool::connect(port, &[]).stdin(source(from)).start();
+    let (server, spot) = Tool::listen_at(family, &[])
+        .stdout(sink.out())
+        .start_listening_at();
+    let client = Tool::connect(spot, &[]).stdin(source(from)).start();
     let (server, client) = (server.wait_within(DEADLINE * 6), client.wait());
     client.succeeds().wrote(b"");
     sink.check(server.succeeds());
 }
 
 fn server_sends(from: By, to: By) {
+    for family in Family::ALL {
+        server_sends_over(family, from, to);
+    }
+}
+
+fn server_sends_over(family: Family, from: By, to: By) {
     let sink = Sink::new(to);
-    let (server, port) = Tool::listen(&[]).stdin(source(from)).start_listening();
-    let client = Tool::connect(port, &[]).stdout(sink.out()).start();
+    let (server, spot) = Tool::listen_at(family, &[])
+        .stdin(source(from))
+        .start_listening_at();
+    let client = Tool::connect(spot, &[]).stdout(sink.out()).start();
     let (client, server) = (client.wait_within(DEADLINE * 6), server.wait());
     server.succeeds().wrote(b"");
     sink.check(client.succeeds());
 }
 
 fn both_send(by: By) {
+    for family in Family::ALL {
+        both_send_over(family, by);
+    }
+}
+
+fn both_send_over(family: Family, by: By) {
     let (at_server, at_client) = (Sink::new(by), Sink::new(by));
-    let (server, port) = Tool::listen(&[])
+    let (server, spot) = Tool::listen_at(family, &[])
         .stdin(source(by))
         .stdout(at_server.out())
-        .start_listening();
-    let client = Tool::connect(port, &[])
+        .start_listening_at();
+    let client = Tool::connect(spot, &[])
         .stdin(source(by))
         .stdout(at_client.out())
         .start();

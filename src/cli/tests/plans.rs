@@ -13,7 +13,7 @@ use super::{
 };
 use crate::plan::{
     Action, Connect, Endpoint, Family, Host, Input, Limits, Listen, ListenOn, Lookup, OnInputEnd,
-    OnPeerEnd, Plan, Port, PortTo, Source, Transfer,
+    OnPeerEnd, Plan, Port, PortTo, Source, Transfer, UnixAddress,
 };
 
 #[track_caller]
@@ -65,14 +65,14 @@ fn plain() -> Plan {
 fn connect(plan: &mut Plan) -> &mut Connect {
     match &mut plan.action {
         Action::Connect(connect) => connect,
-        Action::Listen(_) => panic!("not a plan to connect"),
+        _ => panic!("not a plan to connect"),
     }
 }
 
 fn listen(line: &str) -> Listen {
     match plan(line).action {
         Action::Listen(listen) => listen,
-        Action::Connect(_) => panic!("{line}: not a plan to listen"),
+        _ => panic!("{line}: not a plan to listen"),
     }
 }
 
@@ -304,6 +304,42 @@ fn listeners_are_named_in_many_ways() {
 }
 
 #[test]
+fn unix_sockets_are_named_by_a_path_or_an_abstract_name() {
+    let path = |path: &str| UnixAddress::Path(path.into());
+    let table = [
+        ("-U /run/s", path("/run/s")),
+        ("/run/s -U", path("/run/s")),
+        ("--unix s", path("s")),
+        ("--unixsock s", path("s")),
+        ("-nU s", path("s")),
+        ("-U a:80", path("a:80")),
+        ("-U -- -s", path("-s")),
+        ("-U ./@s", path("./@s")),
+        ("-U @s", UnixAddress::Abstract(b"s".to_vec())),
+        ("-U @", UnixAddress::Abstract(Vec::new())),
+    ];
+    for (line, expected) in table {
+        assert_eq!(plan(line).action, Action::ConnectUnix(expected), "{line}");
+    }
+    let table = [
+        ("-lU s", path("s"), 0o600),
+        ("-U -l s", path("s"), 0o600),
+        ("s --listen --unix", path("s"), 0o600),
+        ("-lU -s s", path("s"), 0o600),
+        ("-lUs ::1", path("::1"), 0o600),
+        ("-lU @s", UnixAddress::Abstract(b"s".to_vec()), 0o600),
+        ("-lU s --unix-mode 666", path("s"), 0o666),
+        ("-lU s --unix-mode=0777", path("s"), 0o777),
+        ("-lU s --unix-mode 0", path("s"), 0),
+    ];
+    for (line, address, mode) in table {
+        assert_eq!(listen(line).on, ListenOn::Unix { address, mode }, "{line}");
+    }
+    assert_eq!(plan("-lU s --accept-timeout 9").limits.accept, seconds(9));
+    assert_eq!(plan("-U s -w 9").limits.connect, seconds(9));
+}
+
+#[test]
 fn the_port_is_written_to_stderr_a_descriptor_or_a_file() {
     let table = [
         ("-l 0", None),
@@ -361,6 +397,14 @@ fn inherited_sockets_are_used_when_no_port_is_named() {
     };
     assert_eq!(on("-l"), Ok(ListenOn::Inherited(1)));
     assert_eq!(on("-lv --print-port"), Ok(ListenOn::Inherited(1)));
+    assert_eq!(on("-lU"), Ok(ListenOn::Inherited(1)));
+    assert_eq!(
+        on("-lU s"),
+        Ok(ListenOn::Unix {
+            address: UnixAddress::Path("s".into()),
+            mode: 0o600
+        })
+    );
     assert_eq!(
         on("-l 80"),
         Ok(ListenOn::Address {

@@ -106,6 +106,7 @@ fn passwords_come_from_where_they_are_said_to_be() {
 fn what_no_proxy_can_do_is_said_in_one_line() {
     let table = [
         ("-x p -l 80", "options '-x' and '-l' exclude each other"),
+        ("-x p -U /s", "options '-x' and '-U' exclude each other"),
         ("a 1 -X 5", "option '-X' needs '-x'"),
         ("a 1 -P bob", "option '-P' needs '-x'"),
         ("-l 1 -P bob", "option '-P' needs '-x'"),

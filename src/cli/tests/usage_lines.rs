@@ -181,6 +181,46 @@ fn usage_errors_are_one_line_that_names_the_option() {
             "-ln http",
             "'-n' excludes the service name 'http'; give its number",
         ),
+        // Unix sockets.
+        ("-U", "-U needs a path"),
+        ("-lU", "-U needs a path"),
+        ("-U a b", "'b' is one word too many"),
+        ("-lU a b", "'b' is one word too many"),
+        ("-lU -s a b", "the path is given twice: by '-s' and by 'b'"),
+        ("-U -s a b", "option '-s' with '-U' needs '-l'"),
+        ("-4U a", "options '-4' and '-U' exclude each other"),
+        ("-U6 a", "options '-6' and '-U' exclude each other"),
+        ("-U a -p 1", "options '-p' and '-U' exclude each other"),
+        (
+            "-lU a --print-port",
+            "options '--print-port' and '-U' exclude each other",
+        ),
+        ("-U a --unix-mode 600", "option '--unix-mode' needs '-l'"),
+        ("-l 1 --unix-mode 600", "option '--unix-mode' needs '-U'"),
+        (
+            "-U a --accept-timeout 1",
+            "option '--accept-timeout' needs '-l'",
+        ),
+        (
+            "-lU a --unix-mode 8",
+            "option '--unix-mode': mode '8' is not an octal number from 0 to 777",
+        ),
+        (
+            "-lU a --unix-mode 1000",
+            "option '--unix-mode': mode '1000' is not an octal number from 0 to 777",
+        ),
+        (
+            "-lU a --unix-mode +600",
+            "option '--unix-mode': mode '+600' is not an octal number from 0 to 777",
+        ),
+        (
+            "-lU a --unix-mode -1",
+            "option '--unix-mode': mode '-1' is not an octal number from 0 to 777",
+        ),
+        (
+            "-lU a --unix-mode=",
+            "option '--unix-mode': mode '' is not an octal number from 0 to 777",
+        ),
         // Values.
         (
             "a 1 -w 5x",
@@ -289,6 +329,8 @@ fn words_of_any_bytes_are_shown_escaped() {
     let long = "x".repeat(100);
     let cut = format!("host '{}...' needs a port", "x".repeat(80));
     let path = [b"--print-port=".as_slice(), "p".repeat(4096).as_bytes()].concat();
+    let long_path = [&b"\xff"[..], &[b'x'; 107]].concat();
+    let long_name = [&b"@"[..], &[b'x'; 108]].concat();
     let table: &[(&[&[u8]], &str)] = &[
         (&[b"a\xffb", b"80"], r"host 'a\xffb' is not UTF-8"),
         (&[b"a\xff:80"], r"address 'a\xff:80' is not UTF-8"),
@@ -325,6 +367,24 @@ fn words_of_any_bytes_are_shown_escaped() {
         (&[b"-\x1b"], r"unknown option '-\x1b'"),
         (&[b"--listen=\x1b"], "option '--listen' takes no argument"),
         (&[long.as_bytes()], &cut),
+        (&[b"-U", b""], "option '-U': path '' is empty"),
+        (&[b"-lUs", b""], "option '-U': path '' is empty"),
+        (
+            &[b"-U", &long_path],
+            &format!(
+                r"option '-U': path '\xff{}...' is longer than a socket's path can be (107 bytes)",
+                "x".repeat(79)
+            ),
+        ),
+        (
+            &[b"-U", &long_name],
+            &format!(
+                "option '-U': path '@{}...' is longer than an abstract name can be \
+                 (107 bytes behind the '@')",
+                "x".repeat(79)
+            ),
+        ),
+        (&[b"-U", b"a", b"\x1b"], r"'\x1b' is one word too many"),
         (
             &[b"-l", b"1", &path],
             &format!(
@@ -399,6 +459,8 @@ fn any_words_at_all_are_answered_in_one_line() {
         b"connect",
         b"--proxy-dns",
         b"--proxy-auth-file",
+        b"-U",
+        b"--unix-mode",
     ];
     // xorshift: the same words in every run.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;

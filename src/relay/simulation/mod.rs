@@ -54,21 +54,17 @@ struct Run {
 /// A stream and the hand at its other side.
 type Puppet = (Box<dyn Stream>, Box<dyn Hand>);
 
-fn scripted(seed: u64) -> Puppet {
-    let stream = Scripted::new(seed);
+fn scripted(seed: u64, silent: bool) -> Puppet {
+    let stream = Scripted::new(seed, silent);
     (Box::new(stream.clone()), Box::new(stream))
 }
 
-fn run(seed: u64, puppet: fn(u64) -> Puppet) -> Run {
+fn run(seed: u64, puppet: fn(u64, bool) -> Puppet) -> Run {
     let mut dice = Dice::new(seed ^ 0xdead_beef);
-    let (near_stream, near) = puppet(2 * seed);
-    let (far_stream, far) = puppet(2 * seed + 1);
     let mut rules = rules(&mut dice);
-    if dice.one_in(4) {
-        rules.nothing_to_send = true;
-        let mut script = near.script().borrow_mut();
-        (script.input, script.last) = (Vec::new(), Last::End);
-    }
+    rules.nothing_to_send = dice.one_in(4);
+    let (near_stream, near) = puppet(2 * seed, rules.nothing_to_send);
+    let (far_stream, far) = puppet(2 * seed + 1, false);
     let mut now = Instant::now();
     let mut link = Link::new(
         near_stream,
@@ -126,7 +122,7 @@ fn run(seed: u64, puppet: fn(u64) -> Puppet) -> Run {
 }
 
 /// Runs all seeds, and looks whether they lead everywhere: else they are worth nothing.
-fn sweep(seeds: u64, puppet: fn(u64) -> Puppet, everywhere: &[&str]) {
+fn sweep(seeds: u64, puppet: fn(u64, bool) -> Puppet, everywhere: &[&str]) {
     let mut statuses = BTreeMap::new();
     for seed in 0..seeds {
         let run = run(seed, puppet);

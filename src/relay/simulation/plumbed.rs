@@ -4,7 +4,7 @@
 use std::{
     cell::RefCell,
     fs::File,
-    io::{self, Read, Seek},
+    io::{self, Read, Seek, Write},
     os::fd::{AsFd, OwnedFd},
     rc::Rc,
     time::Duration,
@@ -12,7 +12,7 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec},
-    pipe::fcntl_setpipe_size,
+    pipe::{PipeFlags, fcntl_setpipe_size, pipe_with},
 };
 
 use super::{
@@ -25,13 +25,24 @@ use crate::{
 };
 
 /// A stream whose both ways may be spliced, or neither.
-pub(super) fn plumbed(seed: u64) -> Puppet {
-    let mut script = Script::new(seed, 20_000);
+pub(super) fn plumbed(seed: u64, silent: bool) -> Puppet {
+    let mut script = Script::new(seed, 20_000, silent);
     if script.last == Last::Error {
         script.last = Last::End;
     }
     let spliced = !script.dice.one_in(4);
-    let (source, source_end) = pipe();
+    let (source, source_end) = if script.dice.one_in(4) {
+        // All is there from the beginning, and then it ends.
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&script.input).unwrap();
+        file.rewind().unwrap();
+        (script.given, script.last) = (script.input.len(), Last::End);
+        (file.into(), None)
+    } else {
+        let (read, write) = pipe();
+        (read, Some(write))
+    };
+    let from_file = source_end.is_none();
     let (sink, sink_end) = if script.dice.one_in(4) {
         // It refuses to be spliced to, when bytes are in the kernel's pipe already.
         let file = tempfile::tempfile().unwrap();
@@ -46,7 +57,7 @@ pub(super) fn plumbed(seed: u64) -> Puppet {
     let script = Rc::new(RefCell::new(script));
     let other = OtherSide {
         unread: source.try_clone().unwrap(),
-        source: RefCell::new(Some(source_end)),
+        source: RefCell::new(source_end),
         sink: RefCell::new(sink_end),
         script: Rc::clone(&script),
     };
@@ -54,6 +65,7 @@ pub(super) fn plumbed(seed: u64) -> Puppet {
         source,
         sink: Some(sink),
         spliced,
+        from_file,
         script,
     };
     (Box::new(stream), Box::new(other))
@@ -63,6 +75,7 @@ struct Plumbed {
     source: OwnedFd,
     sink: Option<OwnedFd>,
     spliced: bool,
+    from_file: bool,
     script: Rc<RefCell<Script>>,
 }
 
@@ -79,8 +92,8 @@ enum SinkEnd {
 }
 
 fn pipe() -> (OwnedFd, OwnedFd) {
-    let (read, write) = io::pipe().unwrap();
-    (read.into(), write.into())
+    // sendfile(2) waits unless its sink says otherwise, as sockets of ours do.
+    pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap()
 }
 
 fn is_ready(fd: &OwnedFd, flags: PollFlags) -> bool {
@@ -98,6 +111,9 @@ fn is_ready(fd: &OwnedFd, flags: PollFlags) -> bool {
 
 impl Stream for Plumbed {
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<Io> {
+        if self.from_file {
+            return attempt_read(|| Ok(rustix::io::read(&self.source, &mut *buf)?));
+        }
         attempt_read(|| os::read_nowait(&self.source, buf))
     }
 
@@ -141,10 +157,14 @@ impl Stream for Plumbed {
     }
 
     fn raw(&self) -> Option<Raw<'_>> {
-        self.spliced.then(|| Raw {
-            source: Some(self.source.as_fd()),
-            sink: self.sink.as_ref().map(AsFd::as_fd),
-        })
+        let source = Some(self.source.as_fd());
+        let (file, source) = if self.from_file {
+            (source, None)
+        } else {
+            (None, source)
+        };
+        let sink = self.sink.as_ref().map(AsFd::as_fd);
+        self.spliced.then_some(Raw { file, source, sink })
     }
 }
 
@@ -166,6 +186,7 @@ impl Hand for OtherSide {
 
     fn settle(&self) {
         let script = &mut *self.script.borrow_mut();
+        // For a file, what is left behind its position.
         let unread = rustix::io::ioctl_fionread(&self.unread).unwrap();
         script.given -= usize::try_from(unread).unwrap();
         match &mut *self.sink.borrow_mut() {

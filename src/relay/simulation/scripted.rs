@@ -74,19 +74,20 @@ pub(super) enum Last {
 pub(super) struct Scripted(Rc<RefCell<Script>>);
 
 impl Script {
-    /// A script with up to `longest` bytes to give.
-    pub(super) fn new(seed: u64, longest: usize) -> Self {
+    /// A script with up to `longest` bytes to give, or just the end if it is `silent`.
+    pub(super) fn new(seed: u64, longest: usize, silent: bool) -> Self {
         let mut dice = Dice::new(seed);
-        let length = if dice.one_in(4) {
-            0
-        } else {
-            dice.below(longest)
+        let length = match dice.one_in(4) {
+            true => 0,
+            false => dice.below(longest),
         };
+        let length = if silent { 0 } else { length };
         let input = (0..length).map(|n| u8::try_from((n * 7 + length) % 251).unwrap());
         Self {
             input: input.collect(),
             given: 0,
             last: match dice.below(8) {
+                _ if silent => Last::End,
                 0 => Last::Error,
                 1 => Last::Silence,
                 _ => Last::End,
@@ -109,8 +110,8 @@ impl Script {
 }
 
 impl Scripted {
-    pub(super) fn new(seed: u64) -> Self {
-        Self(Rc::new(RefCell::new(Script::new(seed, 600))))
+    pub(super) fn new(seed: u64, silent: bool) -> Self {
+        Self(Rc::new(RefCell::new(Script::new(seed, 600, silent))))
     }
 }
 

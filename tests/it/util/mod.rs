@@ -1,5 +1,5 @@
-//! What the tests are built from: programs with wired descriptors ([`Tool`]), scripted TCP ends
-//! ([`Server`], [`Peer`]), network namespaces ([`Net`]), system call traces ([`Trace`]) and
+//! What the tests are built from: programs with wired descriptors ([`Tool`]), scripted TCP and Unix
+//! ends ([`Server`], [`Peer`]), network namespaces ([`Net`]), system call traces ([`Trace`]) and
 //! random files with digests ([`data`]).
 
 mod collect;
@@ -9,6 +9,7 @@ mod ends;
 mod netns;
 mod peer;
 pub mod proxies;
+mod spot;
 mod tool;
 mod trace;
 
@@ -18,6 +19,7 @@ pub use done::Done;
 pub use ends::{SmallDisk, Terminal, bare_terminal, close_reader, fifo, pipe, pipe_of_size};
 pub use netns::Net;
 pub use peer::{Peer, Server};
+pub use spot::{Family, Spot};
 pub use tool::{In, Out, Running, Tool, readable};
 pub use trace::Trace;
 

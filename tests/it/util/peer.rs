@@ -2,18 +2,24 @@
 
 use std::{
     io::{self, ErrorKind, Read, Write},
-    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    mem::MaybeUninit,
+    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener},
     os::fd::OwnedFd,
     time::Duration,
 };
 
-use socket2::SockRef;
+use rustix::event::PollFlags;
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
-use super::{DEADLINE, tool::readable};
+use super::{
+    DEADLINE, Family, Spot,
+    tool::{readable, ready},
+};
 
-/// A listening socket on a port of the kernel's choice.
+/// A listening socket on a port of the kernel's choice, or in a directory of its own.
 pub struct Server {
-    listener: TcpListener,
+    listener: Socket,
+    spot: Spot,
 }
 
 impl Server {
@@ -21,24 +27,53 @@ impl Server {
         Self::on((Ipv4Addr::LOCALHOST, 0))
     }
 
+    pub fn of(family: Family) -> Self {
+        match family {
+            Family::Tcp => Self::new(),
+            Family::Unix => Self::at(Spot::new_socket()),
+        }
+    }
+
     pub fn on(address: impl Into<SocketAddr>) -> Self {
         let address = address.into();
         let listener =
             TcpListener::bind(address).unwrap_or_else(|e| panic!("listening on {address}: {e}"));
-        Self { listener }
+        let port = listener.local_addr().expect("getsockname").port();
+        Self {
+            listener: listener.into(),
+            spot: Spot::Port(port),
+        }
+    }
+
+    /// A Unix socket at a path.
+    pub fn at(spot: Spot) -> Self {
+        let listener = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+        let address = SockAddr::unix(spot.path()).expect("a short path");
+        listener.bind(&address).expect("bind");
+        listener.listen(128).expect("listen");
+        Self { listener, spot }
     }
 
     /// One whose clients can send a few thousand bytes before it reads.
     pub fn with_small_window() -> Self {
         let server = Self::new();
-        SockRef::from(&server.listener)
+        server
+            .listener
             .set_recv_buffer_size(4096)
             .expect("SO_RCVBUF");
         server
     }
 
     pub fn port(&self) -> u16 {
-        self.listener.local_addr().expect("getsockname").port()
+        match self.spot {
+            Spot::Port(port) => port,
+            Spot::Socket(_) => panic!("a Unix socket has no port"),
+        }
+    }
+
+    /// Where it listens.
+    pub fn spot(&self) -> Spot {
+        self.spot.clone()
     }
 
     /// The next client.
@@ -53,48 +88,74 @@ impl Server {
         readable(&self.listener, time)
     }
 
+    /// The same socket once more.
+    pub fn clone_socket(&self) -> Socket {
+        self.listener.try_clone().expect("dup")
+    }
+
     /// The socket itself.
     pub fn into_fd(self) -> OwnedFd {
         self.listener.into()
     }
 }
 
-/// One end of a TCP connection. Dropping it closes it, as the end of a process would: with a FIN,
-/// or with a reset if bytes are unread.
+/// One end of a connection. Dropping it closes it, as the end of a process would: with a FIN, or
+/// with a reset if bytes are unread.
 pub struct Peer {
-    pub socket: TcpStream,
-    /// Its own address.
-    pub local: SocketAddr,
-    /// The address of the other side.
-    pub remote: SocketAddr,
+    pub socket: Socket,
+    remote: SockAddr,
 }
 
 impl Peer {
-    /// Connects to a port of 127.0.0.1.
-    pub fn connect(port: u16) -> Self {
-        Self::connect_to((Ipv4Addr::LOCALHOST, port))
+    /// Connects to a port of 127.0.0.1, or to a Unix socket.
+    pub fn connect(to: impl Into<Spot>) -> Self {
+        match to.into() {
+            Spot::Port(port) => Self::connect_to((Ipv4Addr::LOCALHOST, port)),
+            Spot::Socket(socket) => {
+                let address = SockAddr::unix(socket.path()).expect("a short path");
+                let socket = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+                socket.connect(&address).expect("connecting");
+                Self::new(socket, address)
+            }
+        }
     }
 
     pub fn connect_to(address: impl Into<SocketAddr>) -> Self {
-        let address = address.into();
-        let socket = TcpStream::connect_timeout(&address, DEADLINE)
-            .unwrap_or_else(|e| panic!("connecting to {address}: {e}"));
+        let address = SockAddr::from(address.into());
+        let socket = Socket::new(address.domain(), Type::STREAM, None).expect("a socket");
+        socket
+            .connect_timeout(&address, DEADLINE)
+            .unwrap_or_else(|e| panic!("connecting to {:?}: {e}", address.as_socket()));
         Self::new(socket, address)
     }
 
-    fn new(socket: TcpStream, remote: SocketAddr) -> Self {
+    fn new(socket: Socket, remote: SockAddr) -> Self {
         socket
             .set_read_timeout(Some(DEADLINE))
             .expect("SO_RCVTIMEO");
         socket
             .set_write_timeout(Some(DEADLINE))
             .expect("SO_SNDTIMEO");
-        let local = socket.local_addr().expect("getsockname");
+        Self { socket, remote }
+    }
+
+    /// The same end once more, to send on one thread and read on another.
+    pub fn twin(&self) -> Self {
         Self {
-            socket,
-            local,
-            remote,
+            socket: self.socket.try_clone().expect("dup"),
+            remote: self.remote.clone(),
         }
+    }
+
+    /// Its own address.
+    pub fn local(&self) -> SocketAddr {
+        let local = self.socket.local_addr().expect("getsockname");
+        local.as_socket().expect("an internet address")
+    }
+
+    /// The address of the other side.
+    pub fn remote(&self) -> SocketAddr {
+        self.remote.as_socket().expect("an internet address")
     }
 
     pub fn send(&mut self, bytes: &[u8]) {
@@ -119,22 +180,46 @@ impl Peer {
     }
 
     /// Reads to the end, which must be a clean one.
+    #[track_caller]
     pub fn recv_all(&mut self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        self.socket
-            .read_to_end(&mut bytes)
-            .expect("the peer reads to the end");
+        let (bytes, end) = self.read();
+        assert!(end.is_ok(), "{end:?} after {} bytes", bytes.len());
         bytes
     }
 
     /// Reads until the connection is reset: what came before.
     #[track_caller]
     pub fn recv_until_reset(&mut self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        match self.socket.read_to_end(&mut bytes) {
+        let (bytes, end) = self.read();
+        match end {
             Err(e) if e.kind() == ErrorKind::ConnectionReset => bytes,
             other => panic!("not reset after {} bytes but: {other:?}", bytes.len()),
         }
+    }
+
+    /// Everything, and what came at its end. A Unix socket has no reset: one that was cut is marked
+    /// by an out-of-band byte, which reading in the usual way passes over.
+    fn read(&mut self) -> (Vec<u8>, io::Result<()>) {
+        let mut bytes = Vec::new();
+        if self.remote.as_socket().is_none() {
+            let mut cut = false;
+            let mut chunk = [0; 64 << 10];
+            loop {
+                let flags = ready(&self.socket, PollFlags::IN | PollFlags::PRI, DEADLINE);
+                if flags.contains(PollFlags::PRI) {
+                    let mut byte = [MaybeUninit::uninit(); 1];
+                    cut |= self.socket.recv_out_of_band(&mut byte).is_ok();
+                }
+                match self.socket.read(&mut chunk) {
+                    Ok(0) if cut => return (bytes, Err(ErrorKind::ConnectionReset.into())),
+                    Ok(0) => return (bytes, Ok(())),
+                    Ok(n) => bytes.extend_from_slice(&chunk[..n]),
+                    Err(e) => return (bytes, Err(e)),
+                }
+            }
+        }
+        let end = self.socket.read_to_end(&mut bytes).map(|_| ());
+        (bytes, end)
     }
 
     /// Asserts that neither bytes nor an end comes within `time`: the time is what is tested.
@@ -152,11 +237,15 @@ impl Peer {
         self.socket.shutdown(Shutdown::Write).expect("shutdown");
     }
 
-    /// Cuts the connection with a RST.
+    /// Cuts the connection: with a RST, or as oxnc does where there is no such thing.
     pub fn reset(self) {
-        SockRef::from(&self.socket)
-            .set_linger(Some(Duration::ZERO))
-            .expect("SO_LINGER");
+        if self.remote.as_socket().is_some() {
+            SockRef::from(&self.socket)
+                .set_linger(Some(Duration::ZERO))
+                .expect("SO_LINGER");
+        } else {
+            self.socket.send_out_of_band(b"!").expect("MSG_OOB");
+        }
     }
 
     /// Closes the connection.

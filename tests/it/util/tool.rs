@@ -4,7 +4,10 @@ use std::{
     ffi::{OsStr, OsString},
     fs::File,
     io::{PipeReader, PipeWriter, Read, Write},
-    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
+    os::{
+        fd::{AsFd, AsRawFd, OwnedFd, RawFd},
+        unix::ffi::OsStrExt,
+    },
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{Mutex, PoisonError},
@@ -17,7 +20,7 @@ use rustix::{
     process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
 };
 
-use super::{Collector, DEADLINE, Digest, Done, pipe};
+use super::{Collector, DEADLINE, Digest, Done, Family, Spot, pipe};
 
 /// What a program reads.
 pub enum In {
@@ -62,6 +65,7 @@ pub struct Tool {
     stdout: Out,
     inherited: Vec<OwnedFd>,
     port: Option<PipeReader>,
+    spot: Option<Spot>,
 }
 
 /// A kernel without splice(2). strace stops the program at this call only, and for nothing else.
@@ -93,9 +97,31 @@ impl Tool {
         Self::program(env!("CARGO_BIN_EXE_oxnc"), args)
     }
 
-    /// `oxnc` connecting to `port` on 127.0.0.1.
-    pub fn connect(port: u16, options: &[&str]) -> Self {
-        Self::oxnc(options).args(&["127.0.0.1", &port.to_string()])
+    /// `oxnc` connecting to a port of 127.0.0.1, or to a Unix socket.
+    pub fn connect(to: impl Into<Spot>, options: &[&str]) -> Self {
+        let spot = to.into();
+        let mut tool = match &spot {
+            Spot::Port(port) => Self::oxnc(options).args(&["127.0.0.1", &port.to_string()]),
+            Spot::Socket(socket) => Self::oxnc(options).arg("-U").arg(socket.path()),
+        };
+        tool.spot = Some(spot);
+        tool
+    }
+
+    /// `oxnc` listening on a free port of 127.0.0.1 or on a Unix socket, to be started with
+    /// [`Tool::start_listening_at`].
+    pub fn listen_at(family: Family, options: &[&str]) -> Self {
+        match family {
+            Family::Tcp => Self::listen(options),
+            Family::Unix => Self::listen_on(&Spot::new_socket(), options),
+        }
+    }
+
+    /// `oxnc` listening on a Unix socket, to be started with [`Tool::start_listening_at`].
+    pub fn listen_on(spot: &Spot, options: &[&str]) -> Self {
+        let mut tool = Self::oxnc(&["-lU"]).args(options).arg(spot.path());
+        tool.spot = Some(spot.clone());
+        tool
     }
 
     /// `oxnc` listening on a free port of 127.0.0.1, to be started with
@@ -124,6 +150,7 @@ impl Tool {
             stdout: Out::Keep,
             inherited: Vec::new(),
             port: None,
+            spot: None,
         };
         this.args(args)
     }
@@ -272,6 +299,7 @@ impl Tool {
             stderr: Collector::keeping(stderr),
             began,
             port: self.port,
+            _spot: self.spot,
         }
     }
 
@@ -280,6 +308,17 @@ impl Tool {
         let mut running = self.start();
         let port = running.printed_port();
         (running, port)
+    }
+
+    /// Starts it and waits until it listens: where.
+    pub fn start_listening_at(self) -> (Running, Spot) {
+        let Some(spot) = self.spot.clone() else {
+            let (running, port) = self.start_listening();
+            return (running, Spot::Port(port));
+        };
+        let running = self.start();
+        running.listens_on(spot.path().as_os_str());
+        (running, spot)
     }
 
     /// Starts it and waits for its end.
@@ -310,6 +349,8 @@ pub struct Running {
     pub stderr: Collector,
     began: Instant,
     port: Option<PipeReader>,
+    /// Its directory is removed when nobody has it any more.
+    _spot: Option<Spot>,
 }
 
 impl Running {
@@ -339,6 +380,27 @@ impl Running {
     /// Ends its stdin ([`In::Pipe`]).
     pub fn close_stdin(&mut self) {
         drop(self.take_stdin());
+    }
+
+    /// Waits until somebody listens on a Unix socket of this name, `@` before an abstract one.
+    #[track_caller]
+    pub fn listens_on(&self, name: &OsStr) {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let table = std::fs::read("/proc/net/unix").expect("/proc/net/unix");
+            let listens = table
+                .split(|byte| *byte == b'\n')
+                .any(|line| listening(line) == Some(name.as_bytes()));
+            if listens {
+                return;
+            }
+            let gone = self.ends_within(Duration::from_millis(2));
+            assert!(
+                !gone && Instant::now() < until,
+                "nobody listens on {name:?}: {}",
+                self.errors()
+            );
+        }
     }
 
     /// What it has written so far ([`Out::Keep`], [`Out::Digest`]).
@@ -432,6 +494,15 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let ended = self.ends_within(Duration::ZERO);
+            let state = if ended {
+                "had ended"
+            } else {
+                "was still running"
+            };
+            eprintln!("{} {state}: {}", self.line, self.errors());
+        }
         // Both do nothing once the child has been waited for.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -440,16 +511,33 @@ impl Drop for Running {
 
 /// Whether a descriptor becomes readable (or ends) within `time`.
 pub fn readable(fd: &impl AsFd, time: Duration) -> bool {
+    !ready(fd, PollFlags::IN, time).is_empty()
+}
+
+/// What of `flags` a descriptor becomes ready for within `time`.
+pub fn ready(fd: &impl AsFd, flags: PollFlags, time: Duration) -> PollFlags {
     let until = Instant::now() + time;
     loop {
         let left = until.saturating_duration_since(Instant::now());
         let left = Timespec::try_from(left).expect("a short time");
-        match poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&left)) {
-            Ok(n) => return n > 0,
+        let mut fds = [PollFd::new(fd, flags)];
+        match poll(&mut fds, Some(&left)) {
+            Ok(_) => return fds[0].revents(),
             Err(rustix::io::Errno::INTR) => {}
             Err(e) => panic!("poll: {e}"),
         }
     }
+}
+
+/// The name in a line of /proc/net/unix, which is that of a listening socket: `Num RefCount Protocol
+/// Flags Type St Inode Path`, and 1 << 16 among the flags.
+fn listening(line: &[u8]) -> Option<&[u8]> {
+    if line.get(36..44)? != b"00010000" {
+        return None;
+    }
+    let rest = line.get(53..)?.trim_ascii_start();
+    let blank = rest.iter().position(|byte| *byte == b' ')?;
+    rest.get(blank + 1..)
 }
 
 /// The number that a descriptor has here, and in a program that inherits it.

@@ -1,0 +1,56 @@
+//! Connect to a Unix socket, relay.
+
+use std::{os::fd::AsFd, time::Instant};
+
+use super::{
+    Stage,
+    session::{self, Role},
+};
+use crate::{
+    event::Deadline,
+    net::{self, Address},
+    os,
+    outcome::{Limit, Status},
+    plan::{Plan, UnixAddress},
+    report::Peer,
+    stream::{Stream, UnixSocket},
+};
+
+/// Connects to a Unix socket and joins it to standard input and output.
+pub(super) fn run(stage: &mut Stage, address: &UnixAddress, plan: &Plan) -> Status {
+    let peer = Peer {
+        name: None,
+        address: Address::Unix(address.clone()),
+        beyond: None,
+    };
+    let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
+    let connected = net::connect_unix(&mut stage.reactor, address, limit.or(stage.total));
+    let socket = match connected {
+        Ok(socket) => socket,
+        Err(error) => {
+            stage.report.not_started(&error, &peer.to_string());
+            return error.setback().status();
+        }
+    };
+    stage.report.event(|| format!("connected to {peer}"));
+    tell_who(stage, &socket);
+    let far = UnixSocket::new(&stage.reactor, socket);
+    let far = far.map(|far| Box::new(far) as Box<dyn Stream>);
+    session::run(stage, far, &peer, plan, Role::Caller)
+}
+
+/// Who the peer is, as the kernel vouches for it.
+pub(super) fn tell_who(stage: &Stage, socket: impl AsFd) {
+    stage.report.fact(|| match os::peer_credentials(socket) {
+        Ok(who) => {
+            let process = who
+                .process
+                .map_or_else(|| "an unknown process".into(), |n| format!("process {n}"));
+            format!(
+                "the peer is {process}, user {}, group {}",
+                who.user, who.group
+            )
+        }
+        Err(e) => format!("the peer is unknown: {}", crate::report::reason(&e)),
+    });
+}
