@@ -23,6 +23,19 @@ complete -c oxnc -l connect-timeout -d 'Limit lookup and connecting [default: 30
 complete -c oxnc -l accept-timeout -d 'Limit the wait for a client' -r -f
 complete -c oxnc -l idle-timeout -d 'Limit the time in which nothing moves' -r -f
 complete -c oxnc -l max-time -d 'Limit the whole run' -r -f
+complete -c oxnc -s I -l recv-buffer -d 'Size of the receive buffer (SO_RCVBUF)' -r -f
+complete -c oxnc -s O -l send-buffer -d 'Size of the send buffer (SO_SNDBUF)' -r -f
+complete -c oxnc -s T -l tos -d 'Type of service, or traffic class, of what is sent' -r -f
+complete -c oxnc -s M -l ttl -d 'How many hops packets may go, 0-255' -r -f
+complete -c oxnc -s m -l min-ttl -d 'Drop packets with fewer hops left, 0-255' -r -f
+complete -c oxnc -l keepalive -d 'Have the kernel ask a silent peer if it is there' -r -f
+complete -c oxnc -l user-timeout -d 'How long data may be unacknowledged' -r -f
+complete -c oxnc -l congestion -d 'Use this congestion control' -r -f
+complete -c oxnc -l device -d 'Use this network interface only' -r -f
+complete -c oxnc -l md5sig-key-file -d 'Read the key of -S from this file' -r -F
+complete -c oxnc -l md5sig-key-env -d 'Read the key of -S from this environment variable' -r -f
+complete -c oxnc -l sockopt -d 'Set any option of setsockopt(2)' -r -f
+complete -c oxnc -s V -l rtable -d 'Refused: Linux has no such routing tables' -r -f
 complete -c oxnc -s l -l listen -d 'Wait for one client instead of connecting'
 complete -c oxnc -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c oxnc -s 6 -l ipv6 -d 'Use IPv6 only'
@@ -33,6 +46,12 @@ complete -c oxnc -s N -l shutdown -d 'Send FIN when stdin ends or is /dev/null'
 complete -c oxnc -l no-shutdown -d 'Send no FIN before the run is done'
 complete -c oxnc -l send-only -d 'Send stdin, discard what comes (implies -N)'
 complete -c oxnc -l recv-only -d 'Receive only; the same as -d'
+complete -c oxnc -s D -l socket-debug -d 'Have the kernel debug the socket (SO_DEBUG)'
+complete -c oxnc -s b -l broadcast -d 'Allow broadcast addresses (SO_BROADCAST)'
+complete -c oxnc -l nodelay -d 'Send small pieces at once (TCP_NODELAY)'
+complete -c oxnc -l mptcp -d 'Use Multipath TCP (RFC 8684)'
+complete -c oxnc -s S -l md5sig -d 'Sign and check every segment (RFC 2385)'
+complete -c oxnc -s Z -l dccp -d 'Refused: Linux has no DCCP any more'
 complete -c oxnc -s v -l verbose -d 'Tell on stderr what happens; -vv and -vvv tell more'
-complete -c oxnc -s h -l help -d 'Print help; --help says more than -h'
+complete -c oxnc -s h -l help -d 'Print help; --help has more options than -h'
 complete -c oxnc -l version -d 'Print the version'

@@ -30,7 +30,7 @@
 //! | [`report`] | the only place that writes words for people |
 //! | `relay` | pumps and links: moving bytes, and the end of data |
 //! | `proxy` | what is said to a proxy before the payload, as state machines without I/O |
-//! | `net` | looking up, connecting, listening |
+//! | `net` | looking up, connecting, listening; the options of sockets |
 //! | `stream` | one interface for sockets and for standard input and output |
 //! | `event` | waiting: the loop, deadlines, signals |
 //! | `os` | what only one platform has |

@@ -1,5 +1,7 @@
 //! From words to a [`Plan`]: every rule about options and operands that do not go together.
 
+mod socket_options;
+
 use std::{
     ffi::{OsStr, OsString},
     net::IpAddr,
@@ -37,6 +39,7 @@ impl Words {
         let transfer = transfer(&self.end_of_data);
         let limits = limits(&self.time_limits);
         let verbosity = self.messages.verbose;
+        let socket_options = self.socket_options.in_order();
         let action = match (self.listening.listen, self.names.unix) {
             (true, true) => Action::Listen(self.listen_unix(inherited)?),
             (true, false) => Action::Listen(self.listen(lookup, inherited)?),
@@ -47,6 +50,7 @@ impl Words {
             action,
             transfer,
             limits,
+            socket_options,
             verbosity,
         })
     }
@@ -84,13 +88,7 @@ impl Words {
                 "-U",
             ),
         ];
-        for (one, its_name, other, other_name) in excluding {
-            if one && other {
-                return Err(format!(
-                    "options '{its_name}' and '{other_name}' exclude each other"
-                ));
-            }
-        }
+        exclude(&excluding)?;
         let for_listeners = [
             (self.listening.print_port.is_some(), "--print-port"),
             (
@@ -115,7 +113,7 @@ impl Words {
         if let Some(name) = self.proxies.lacks_proxy() {
             return Err(format!("option '{name}' needs '-x'"));
         }
-        Ok(())
+        self.socket_options.check(self.names.unix)
     }
 
     fn connect(self, lookup: Lookup) -> Result<Connect, String> {
@@ -213,7 +211,10 @@ impl Words {
             (None, Some(_)) if lookup.family != Family::Any => {
                 return Err("-4 and -6 do not apply to sockets that were passed in".to_owned());
             }
-            (None, Some(count)) if host.is_none() => ListenOn::Inherited(count),
+            (None, Some(count)) if host.is_none() => {
+                self.socket_options.check_inherited()?;
+                ListenOn::Inherited(count)
+            }
             (None, _) => return Err("-l needs a port".to_owned()),
         };
         Ok(Listen {
@@ -257,6 +258,16 @@ fn local_host(word: Option<OsString>) -> Result<Option<Host>, String> {
     let host = word.map(|word| read("address", &word, Host::parse));
     host.transpose()
         .map_err(|bad| format!("option '-s': {bad}"))
+}
+
+/// Fails for the first two options of which both are given.
+fn exclude(pairs: &[(bool, &str, bool, &str)]) -> Result<(), String> {
+    match pairs.iter().find(|(one, _, other, _)| *one && *other) {
+        Some((_, one, _, other)) => {
+            Err(format!("options '{one}' and '{other}' exclude each other"))
+        }
+        None => Ok(()),
+    }
 }
 
 fn lookup(names: &Names) -> Lookup {

@@ -11,6 +11,7 @@ mod listening;
 mod messages;
 mod names;
 mod proxies;
+mod socket_options;
 #[cfg(test)]
 mod tests;
 mod through;
@@ -152,6 +153,8 @@ struct Words {
     end_of_data: end_of_data::EndOfData,
     #[command(flatten)]
     time_limits: time_limits::TimeLimits,
+    #[command(flatten)]
+    socket_options: socket_options::SocketOptions,
     #[command(flatten)]
     messages: messages::Messages,
     // How many there may be, and what each one is, depends on the options: `into_plan`.

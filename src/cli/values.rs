@@ -3,6 +3,7 @@
 use std::{
     ffi::{OsStr, OsString},
     fmt::Display,
+    ops::RangeInclusive,
     os::{fd::RawFd, unix::ffi::OsStrExt as _},
     path::PathBuf,
     time::Duration,
@@ -13,8 +14,13 @@ use thiserror::Error;
 
 use super::{end_of_data::QuitAfter, usage::quote};
 use crate::plan::{
-    Host, PasswordFrom, Port, PortTo, ProxyAddress, parse_duration, parse_duration_or_forever,
+    Host, Keepalive, PasswordFrom, Port, PortTo, ProxyAddress, SockOpt, parse_duration,
+    parse_duration_or_forever, parse_kernel_name, parse_number, parse_size, parse_traffic_class,
+    parse_user_timeout,
 };
+
+/// The sizes of buffers that netcat has always taken.
+const BUFFER_SIZES: RangeInclusive<u64> = 1..=1 << 30;
 
 /// One less than `PATH_MAX` of Linux, which counts the NUL.
 const PATH_LIMIT: usize = 4095;
@@ -93,6 +99,67 @@ pub(super) fn mode() -> impl TypedValueParser<Value = u32> {
     })
 }
 
+/// The size of a socket's buffer.
+pub(super) fn buffer_size() -> impl TypedValueParser<Value = u32> {
+    value(|word| {
+        let size = read("size", word, |text| parse_size(text, BUFFER_SIZES))?;
+        // None of the sizes is larger.
+        Ok(u32::try_from(size).unwrap_or(u32::MAX))
+    })
+}
+
+/// A number from 0 to 255.
+pub(super) fn byte() -> impl TypedValueParser<Value = u8> {
+    value(|word| {
+        let number = read("value", word, |text| parse_number(text, 0..=255))?;
+        Ok(u8::try_from(number).unwrap_or(u8::MAX))
+    })
+}
+
+/// A type of service.
+pub(super) fn traffic_class() -> impl TypedValueParser<Value = u8> {
+    value(|word| read("value", word, parse_traffic_class))
+}
+
+/// The times of keepalive probes.
+pub(super) fn keepalive() -> impl TypedValueParser<Value = Keepalive> {
+    value(|word| read("value", word, Keepalive::parse))
+}
+
+/// A time in milliseconds for `TCP_USER_TIMEOUT`.
+pub(super) fn user_timeout() -> impl TypedValueParser<Value = u32> {
+    value(|word| read("duration", word, parse_user_timeout))
+}
+
+/// The name of something in the kernel.
+pub(super) fn kernel_name() -> impl TypedValueParser<Value = String> {
+    value(|word| read("name", word, parse_kernel_name))
+}
+
+/// An option of setsockopt(2).
+pub(super) fn sockopt() -> impl TypedValueParser<Value = SockOpt> {
+    value(|word| read("value", word, SockOpt::parse))
+}
+
+/// A file.
+pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
+    value(|word| match word.len() {
+        0 => Err(BadValue(format!("{} is no file", quote(word)))),
+        1..=PATH_LIMIT => Ok(PathBuf::from(word)),
+        _ => Err(long_path(word)),
+    })
+}
+
+/// The name of an environment variable.
+pub(super) fn variable() -> impl TypedValueParser<Value = OsString> {
+    value(|word| {
+        if word.is_empty() || word.as_bytes().contains(&b'=') {
+            return Err(BadValue(format!("{} is no variable's name", quote(word))));
+        }
+        Ok(word.to_owned())
+    })
+}
+
 /// Reads a word that must be text; `what` it should be begins the complaint.
 pub(super) fn read<'a, T, E: Display>(
     what: &str,
@@ -145,11 +212,15 @@ fn read_place(word: &OsStr) -> Result<Place, BadValue> {
         };
     }
     if bytes.len() > PATH_LIMIT {
-        return Err(bad(word, "is longer than a path can be (4,095 bytes)"));
+        return Err(long_path(word));
     }
     Ok(Place::File(PathBuf::from(word)))
 }
 
 fn bad(word: &OsStr, why: &str) -> BadValue {
     BadValue(format!("{} {why}", quote(word)))
+}
+
+fn long_path(word: &OsStr) -> BadValue {
+    bad(word, "is longer than a path can be (4,095 bytes)")
 }

@@ -3,6 +3,7 @@
 mod address;
 mod dial;
 mod listen;
+mod options;
 mod resolve;
 mod socket_file;
 mod unix;
@@ -16,6 +17,7 @@ use std::{
 pub(crate) use address::Address;
 pub(crate) use dial::{Connection, Dial, dial};
 pub(crate) use listen::{Listener, inherited, listen, listen_unix};
+pub(crate) use options::{MD5_KEY_LIMIT, Options, Refused};
 pub(crate) use resolve::{LookupFailure, Query, resolve};
 pub(crate) use unix::connect_unix;
 

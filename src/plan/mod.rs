@@ -5,14 +5,25 @@
 
 mod address;
 mod duration;
+mod number;
+mod options;
 mod proxy;
+mod secret;
+mod sockopt;
 mod unix;
 
 pub use address::{AddressError, Endpoint, Host, Port};
 pub use duration::{DurationError, parse_duration, parse_duration_or_forever};
+pub use number::{NumberError, parse_number, parse_size};
+pub use options::{
+    Keepalive, NAME_LIMIT, OptionError, Scope, SocketOption, parse_kernel_name,
+    parse_traffic_class, parse_user_timeout,
+};
 pub use proxy::{
     Login, PasswordFrom, Proxy, ProxyAddress, ProxyAddressError, ProxyNames, ProxyProtocol,
 };
+pub use secret::SecretSource;
+pub use sockopt::{SockOpt, SockOptError};
 pub use unix::{UnixAddress, UnixAddressError};
 
 use std::{os::fd::RawFd, path::PathBuf, time::Duration};
@@ -26,6 +37,8 @@ pub struct Plan {
     pub transfer: Transfer,
     /// How long each phase may take.
     pub limits: Limits,
+    /// What every socket of the run is set to, in this order.
+    pub socket_options: Vec<SocketOption>,
     /// How much is told on stderr: 0 failures only, 1 events, 2 facts of the layers, 3 log records.
     pub verbosity: u8,
 }

@@ -4,9 +4,9 @@ use std::{io, net::SocketAddr, os::unix::ffi::OsStrExt as _, time::Duration};
 
 use super::{escape, escape::escape_bytes};
 use crate::{
-    net::{Address, Attempt, Error, LookupFailure, Phase},
+    net::{Address, Attempt, Error, LookupFailure, Phase, Refused},
     outcome::{Counters, Delivery, DownEnd, Expired, Limit, Outcome, Stop, UpEnd},
-    plan::{Endpoint, UnixAddress},
+    plan::{Endpoint, SocketOption, UnixAddress},
 };
 
 /// More addresses than this are counted, not listed.
@@ -71,9 +71,39 @@ fn host(address: &Address) -> String {
 
 /// The system's reason without Rust's number behind it.
 pub(crate) fn reason(e: &io::Error) -> String {
+    if let Some(refused) = Refused::of(e) {
+        return refusal(refused);
+    }
     let text = e.to_string();
     let cut = text.find(" (os error ").unwrap_or(text.len());
     escape(text.get(..cut).unwrap_or(&text)).into_owned()
+}
+
+fn refusal(Refused { option, error }: &Refused) -> String {
+    let hint = match (option, error.raw_os_error()) {
+        (SocketOption::Debug, Some(libc::EACCES | libc::EPERM)) => "; it needs CAP_NET_ADMIN",
+        (SocketOption::Congestion(_), Some(libc::ENOENT)) => {
+            "; /proc/sys/net/ipv4/tcp_available_congestion_control lists what there is"
+        }
+        (SocketOption::Congestion(_), Some(libc::EPERM)) => {
+            "; /proc/sys/net/ipv4/tcp_allowed_congestion_control lists what needs no CAP_NET_ADMIN"
+        }
+        (SocketOption::Device(_), Some(libc::ENODEV)) => "; 'ip link' lists the interfaces",
+        (SocketOption::Mptcp, Some(libc::EPROTONOSUPPORT)) => "; this kernel has no MPTCP",
+        (SocketOption::Mptcp, Some(libc::ENOPROTOOPT)) => {
+            "; MPTCP is switched off (net.mptcp.enabled)"
+        }
+        (SocketOption::Md5Signature(_), Some(libc::ENOPROTOOPT)) => {
+            "; this kernel has no TCP_MD5SIG"
+        }
+        (SocketOption::Other(_), Some(libc::EPERM)) => "; it needs a capability, see socket(7)",
+        (SocketOption::Other(_), Some(libc::ENOPROTOOPT)) => {
+            "; this kind of socket has no such option"
+        }
+        _ => "",
+    };
+    let option = option.to_string();
+    format!("cannot set {}: {}{hint}", escape(&option), reason(error))
 }
 
 pub(super) fn counters(c: Counters) -> String {
@@ -191,6 +221,9 @@ fn lookup(what: &str, failure: &LookupFailure, target: &str) -> String {
 
 /// Each address with its own reason; what they have in common is said once.
 fn list(attempts: &[Attempt], target: &str) -> String {
+    if let Some(refusal) = common_refusal(attempts) {
+        return refusal;
+    }
     let [only] = attempts else {
         let mut parts: Vec<String> = attempts
             .iter()
@@ -206,6 +239,17 @@ fn list(attempts: &[Attempt], target: &str) -> String {
         same if same == target.trim_start_matches(PROXY) => why(only),
         _ => format!("{}: {}", host(&only.address), why(only)),
     }
+}
+
+/// An option that no address's socket took, and always for the same reason.
+fn common_refusal(attempts: &[Attempt]) -> Option<String> {
+    let (first, others) = attempts.split_first()?;
+    Refused::of(&first.error)?;
+    let first = reason(&first.error);
+    others
+        .iter()
+        .all(|other| reason(&other.error) == first)
+        .then_some(first)
 }
 
 pub(crate) fn why(attempt: &Attempt) -> String {
@@ -334,6 +378,28 @@ mod tests {
         };
         assert_eq!(unix(UnixAddress::Path("/run/s".into())), "/run/s");
         assert_eq!(unix(UnixAddress::Abstract(b"a\xff".to_vec())), r"@a\xff");
+    }
+
+    #[test]
+    fn an_option_that_no_socket_takes_is_said_once() {
+        let refused = |address: &str, errno| Attempt {
+            address: Address::Inet(address.parse().unwrap()),
+            from: None,
+            error: io::Error::other(Refused {
+                option: SocketOption::Congestion("a\x1bb".into()),
+                error: io::Error::from_raw_os_error(errno),
+            }),
+        };
+        let once = "cannot set --congestion a\\x1bb: No such file or directory; \
+                    /proc/sys/net/ipv4/tcp_available_congestion_control lists what there is";
+        let (one, two) = ("[::1]:9", "127.0.0.1:9");
+        let same = [refused(one, libc::ENOENT), refused(two, libc::ENOENT)];
+        assert_eq!(list(&same, "localhost port 9"), once);
+        let different = [refused(one, libc::ENOENT), refused(two, libc::EINVAL)];
+        assert_eq!(
+            list(&different, "localhost port 9"),
+            format!("::1: {once}; 127.0.0.1: cannot set --congestion a\\x1bb: Invalid argument")
+        );
     }
 
     #[test]

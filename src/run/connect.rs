@@ -63,6 +63,7 @@ fn reach(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Result<Connection
         &Dial {
             addresses: &addresses,
             sources: &sources,
+            options: &stage.options,
         },
         deadline,
     )

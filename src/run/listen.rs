@@ -70,9 +70,11 @@ pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
 
 fn open(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Result<Listener, net::Error> {
     let (host, port) = match &listen.on {
-        ListenOn::Inherited(count) => return net::inherited(&stage.reactor, *count),
+        ListenOn::Inherited(count) => {
+            return net::inherited(&stage.reactor, *count, &stage.options);
+        }
         ListenOn::Unix { address, mode } => {
-            return net::listen_unix(&stage.reactor, address, *mode);
+            return net::listen_unix(&stage.reactor, address, *mode, &stage.options);
         }
         ListenOn::Address { host, port } => (host.as_ref(), port),
     };
@@ -84,7 +86,7 @@ fn open(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Result<Listener, net
         passive: true,
     };
     let addresses = net::resolve(&mut stage.reactor, &query, limit.or(stage.total))?;
-    net::listen(&stage.reactor, &addresses)
+    net::listen(&stage.reactor, &addresses, &stage.options)
 }
 
 /// Writes the port, and waits for a reader where that is a named pipe.

@@ -61,13 +61,10 @@ impl Way<'_> {
             Some(source) => connect::local(stage, source, self.connect, self.deadline),
             None => Ok(Vec::new()),
         };
-        let dial = Dial {
-            addresses: &addresses,
-            sources: &sources.map_err(Failure::Proxy)?,
-        };
+        let sources = sources.map_err(Failure::Proxy)?;
         let mut refused = Vec::new();
         for target in self.targets(stage).map_err(Failure::Target)? {
-            match self.through(stage, &dial, &target) {
+            match self.through(stage, &addresses, &sources, &target) {
                 Err(Failure::Refused(these)) => {
                     for (target, why) in &these {
                         stage.report.event(|| refused_by_proxy(target, why));
@@ -163,13 +160,19 @@ impl Way<'_> {
     fn through(
         &self,
         stage: &mut Stage,
-        dial: &Dial<'_>,
+        addresses: &[SocketAddr],
+        sources: &[SocketAddr],
         target: &Target,
     ) -> Result<(Socket, Peer), Failure> {
         let mut handshake =
             proxy::client(self.proxy.protocol, target, self.credentials).map_err(Failure::Unfit)?;
+        let dial = Dial {
+            addresses,
+            sources,
+            options: &stage.options,
+        };
         let connection =
-            net::dial(&mut stage.reactor, dial, self.deadline).map_err(Failure::Proxy)?;
+            net::dial(&mut stage.reactor, &dial, self.deadline).map_err(Failure::Proxy)?;
         let server = Peer {
             name: Some(self.proxy.server.host.to_string()),
             address: connection.peer.into(),

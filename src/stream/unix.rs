@@ -97,6 +97,11 @@ impl UnixSocket {
         })
     }
 
+    /// Sending nothing sends nothing, and fails where sending would.
+    fn can_send(&self) -> io::Result<bool> {
+        Ok(rustix::net::send(self.fd()?, b"", SendFlags::NOSIGNAL).is_ok())
+    }
+
     fn has_hung_up(&self) -> io::Result<bool> {
         Ok(event::ready(self.fd()?, PollFlags::empty())?.contains(PollFlags::HUP))
     }
@@ -124,11 +129,13 @@ impl UnixSocket {
 
 impl Stream for UnixSocket {
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<Io> {
-        if self.nothing.take() {
-            return Ok(Io::Blocked);
-        }
+        let late = self.nothing.take();
         match self.next()? {
             Next::Nothing => return Ok(Io::Blocked),
+            // Next time the door is open. Only where sending fails there may be no next time.
+            Next::Something if late && (self.finished || self.can_send()?) => {
+                return Ok(Io::Blocked);
+            }
             Next::Something => {}
             Next::Mark => self.marked.set(true),
         }
@@ -299,6 +306,31 @@ mod tests {
         assert!(!open(&ours));
         drop(theirs);
         assert!(ours.recv(&mut [0; 64]).is_err());
+    }
+
+    #[test]
+    fn what_came_after_the_door_was_looked_at_waits_for_it() {
+        let reactor = Reactor::new().unwrap();
+        let (mut ours, mut theirs) = pair(&reactor);
+        for _ in 0..2 {
+            assert!(ours.raw().is_some_and(|raw| raw.source.is_none()));
+            theirs.write_all(b"late").unwrap();
+            assert_eq!(ours.recv(&mut [0; 64]).unwrap(), Io::Blocked);
+            assert_eq!(ours.recv(&mut [0; 64]).unwrap(), Io::Moved(4));
+            ours.finish().unwrap();
+        }
+    }
+
+    /// A link that cannot send reads until there is nothing, and then cuts.
+    #[test]
+    fn an_answer_that_came_after_the_door_was_looked_at_is_not_missed_when_sending_fails() {
+        let reactor = Reactor::new().unwrap();
+        let (mut ours, mut theirs) = pair(&reactor);
+        assert!(ours.raw().is_some_and(|raw| raw.source.is_none()));
+        theirs.write_all(b"answer").unwrap();
+        drop(theirs);
+        assert!(ours.send(b"more").is_err());
+        assert!(matches!(drained(&mut ours), (taken, Ok(Io::Eof)) if taken == b"answer"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod plans;
 mod proxies;
+mod socket_options;
 mod usage_lines;
 
 use std::ffi::OsString;

@@ -58,6 +58,7 @@ fn plain() -> Plan {
             idle: None,
             total: None,
         },
+        socket_options: Vec::new(),
         verbosity: 0,
     }
 }
