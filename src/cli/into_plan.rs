@@ -1,5 +1,6 @@
 //! From words to a [`Plan`]: every rule about options and operands that do not go together.
 
+mod proxies;
 mod socket_options;
 
 use std::{
@@ -110,9 +111,7 @@ impl Words {
         if self.listening.unix_mode.is_some() && !self.names.unix {
             return Err("option '--unix-mode' needs '-U'".to_owned());
         }
-        if let Some(name) = self.proxies.lacks_proxy() {
-            return Err(format!("option '{name}' needs '-x'"));
-        }
+        self.proxies.check()?;
         self.socket_options.check(self.names.unix)
     }
 
