@@ -14,6 +14,9 @@ both\t'This machine, or else the proxy'
 none\t'Nobody'"
 complete -c oxnc -l print-port -d 'Tell the port once the sockets listen' -r -F
 complete -c oxnc -l unix-mode -d 'Permissions of the Unix socket\'s file [default: 600]' -r -f
+complete -c oxnc -s W -l recv-limit -d 'Quit after N datagrams have come' -r -f
+complete -c oxnc -l datagram-size -d 'Put at most N bytes into a datagram' -r -f
+complete -c oxnc -l join -d 'Receive what is sent to a multicast group' -r -f
 complete -c oxnc -s q -l quit-after -d 'After stdin\'s end, quit after DUR of silence' -r -f
 complete -c oxnc -l on-peer-eof -d 'At the peer\'s end: quit, or send the rest' -r -f -a "exit\t'End the run'
 drain\t'Send the rest of stdin'"
@@ -37,6 +40,8 @@ complete -c oxnc -l md5sig-key-env -d 'Read the key of -S from this environment 
 complete -c oxnc -l sockopt -d 'Set any option of setsockopt(2)' -r -f
 complete -c oxnc -s V -l rtable -d 'Refused: Linux has no such routing tables' -r -f
 complete -c oxnc -s l -l listen -d 'Wait for one client instead of connecting'
+complete -c oxnc -s u -l udp -d 'Use UDP instead of TCP'
+complete -c oxnc -s k -l keep-open -d 'Go on with more than one peer'
 complete -c oxnc -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c oxnc -s 6 -l ipv6 -d 'Use IPv6 only'
 complete -c oxnc -s U -l unix -d 'Connect to, or listen on, a Unix socket'

@@ -49,6 +49,8 @@ pub enum UpEnd {
     InputFailed(io::Error),
     /// The peer closed, reset or vanished first.
     NotDelivered(io::Error),
+    /// Nobody is there for our datagrams, as the kernel says (ICMP).
+    Refused(io::Error),
 }
 
 /// How the peer's way to our output ended.
@@ -100,6 +102,17 @@ pub struct Counters {
     /// From our input to the peer's socket.
     pub sent: u64,
     /// From the peer to our output.
+    pub received: u64,
+    /// In how many datagrams, where it was datagrams.
+    pub datagrams: Option<DatagramCounters>,
+}
+
+/// Datagrams moved so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DatagramCounters {
+    /// From our input.
+    pub sent: u64,
+    /// Received.
     pub received: u64,
 }
 
@@ -176,7 +189,7 @@ impl Setback {
 impl Outcome {
     /// The exit status.
     pub fn status(&self) -> Status {
-        use Status::{Broken, Expired, Local, NotDelivered, Signal, Success};
+        use Status::{Broken, Expired, Local, NotDelivered, NotStarted, Signal, Success};
 
         match (self.stop, &self.up, &self.down) {
             (Some(Stop::Signal(n)), _, _) => Signal(n),
@@ -187,6 +200,7 @@ impl Outcome {
             (_, UpEnd::NotDelivered(_), _) | (None, UpEnd::Cut, _) => NotDelivered,
             (_, _, DownEnd::Broken(_)) => Broken,
             (Some(Stop::Expired(_)), _, _) => Expired,
+            (None, UpEnd::Refused(_), _) => NotStarted,
             (None, UpEnd::Delivered | UpEnd::Open, DownEnd::Complete | DownEnd::Open) => Success,
         }
     }
@@ -200,13 +214,14 @@ mod tests {
         io::Error::from_raw_os_error(libc::EIO)
     }
 
-    fn ups() -> [UpEnd; 5] {
+    fn ups() -> [UpEnd; 6] {
         [
             UpEnd::Delivered,
             UpEnd::Open,
             UpEnd::Cut,
             UpEnd::InputFailed(error()),
             UpEnd::NotDelivered(error()),
+            UpEnd::Refused(error()),
         ]
     }
 
@@ -233,6 +248,7 @@ mod tests {
             UpEnd::Cut if outcome.stop.is_some() => {}
             UpEnd::Cut | UpEnd::NotDelivered(_) => reasons.push(5),
             UpEnd::InputFailed(_) => reasons.push(4),
+            UpEnd::Refused(_) => reasons.push(1),
         }
         match outcome.down {
             DownEnd::Complete | DownEnd::Open => {}
@@ -240,7 +256,7 @@ mod tests {
             DownEnd::ReaderLeft => reasons.push(141),
             DownEnd::Broken(_) => reasons.push(3),
         }
-        let order = [130, 141, 4, 5, 3, 124];
+        let order = [130, 141, 4, 5, 3, 124, 1];
         order
             .into_iter()
             .find(|code| reasons.contains(code))
@@ -278,7 +294,7 @@ mod tests {
             Some(Stop::Expired(expired)),
             Some(Stop::Signal(libc::SIGINT)),
         ] {
-            for up in 0..5 {
+            for up in 0..6 {
                 for down in 0..5 {
                     let outcome = Outcome {
                         up: ups().into_iter().nth(up).unwrap(),
@@ -296,7 +312,7 @@ mod tests {
         }
         assert_eq!(
             codes.into_iter().collect::<Vec<_>>(),
-            [0, 3, 4, 5, 124, 130, 141]
+            [0, 1, 3, 4, 5, 124, 130, 141]
         );
     }
 }

@@ -1,6 +1,5 @@
 //! From words to a [`Plan`]: every rule about options and operands that do not go together.
 
-mod proxies;
 mod socket_options;
 
 use std::{
@@ -40,12 +39,17 @@ impl Words {
         let transfer = transfer(&self.end_of_data);
         let limits = limits(&self.time_limits);
         let verbosity = self.messages.verbose;
+        let datagrams = self.datagram_settings()?;
         let socket_options = self.socket_options.in_order();
         let action = match (self.listening.listen, self.names.unix) {
             (true, true) => Action::Listen(self.listen_unix(inherited)?),
             (true, false) => Action::Listen(self.listen(lookup, inherited)?),
             (false, true) => Action::ConnectUnix(self.unix_address()?.ok_or(NO_PATH)?),
             (false, false) => Action::Connect(self.connect(lookup)?),
+        };
+        let action = match datagrams {
+            Some(settings) => settings.apply(action)?,
+            None => action,
         };
         Ok(Plan {
             action,
@@ -60,7 +64,6 @@ impl Words {
     fn check_pairs(&self) -> Result<(), String> {
         let end = &self.end_of_data;
         let quits = matches!(end.quit_after, Some(QuitAfter(Some(_))));
-        let proxied = self.proxies.proxy.is_some();
         let excluding = [
             (end.shutdown, "-N", end.no_shutdown, "--no-shutdown"),
             (quits, "-q", end.no_shutdown, "--no-shutdown"),
@@ -72,8 +75,6 @@ impl Words {
             ),
             (end.send_only, "--send-only", end.recv_only, "--recv-only"),
             (end.send_only, "--send-only", end.no_stdin, "-d"),
-            (proxied, "-x", self.listening.listen, "-l"),
-            (proxied, "-x", self.names.unix, "-U"),
             (self.names.ipv4, "-4", self.names.unix, "-U"),
             (self.names.ipv6, "-6", self.names.unix, "-U"),
             (
@@ -97,9 +98,9 @@ impl Words {
                 "--accept-timeout",
             ),
             (self.listening.unix_mode.is_some(), "--unix-mode"),
-            // A Unix socket that connects has no name of its own.
+            // A stream's Unix socket that connects has no name of its own.
             (
-                self.names.unix && self.connecting.source.is_some(),
+                self.names.unix && !self.datagrams.udp && self.connecting.source.is_some(),
                 "-s' with '-U",
             ),
         ];
@@ -111,7 +112,15 @@ impl Words {
         if self.listening.unix_mode.is_some() && !self.names.unix {
             return Err("option '--unix-mode' needs '-U'".to_owned());
         }
-        self.proxies.check()?;
+        if self.proxies.proxy.is_some() && self.listening.listen {
+            return Err("options '-x' and '-l' exclude each other".into());
+        }
+        if self.proxies.proxy.is_some() && self.names.unix {
+            return Err("options '-x' and '-U' exclude each other".into());
+        }
+        if let Some(name) = self.proxies.lacks_proxy() {
+            return Err(format!("option '{name}' needs '-x'"));
+        }
         self.socket_options.check(self.names.unix)
     }
 
@@ -239,9 +248,11 @@ impl Words {
         })
     }
 
-    /// The one word of `-U`, or its `-s`.
+    /// The one word of `-U`, or its `-s`, unless that is the caller's own name.
     fn unix_address(&self) -> Result<Option<UnixAddress>, String> {
-        let word = match (&self.connecting.source, self.operands.as_slice()) {
+        let source = self.connecting.source.as_ref();
+        let source = source.filter(|_| self.listening.listen);
+        let word = match (source, self.operands.as_slice()) {
             (Some(_), [word, ..]) => return Err(twice("path", "'-s'", word)),
             (_, [_, extra, ..]) => return Err(too_many(extra)),
             (Some(word), []) | (None, [word]) => word,

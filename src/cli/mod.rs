@@ -5,6 +5,8 @@
 //! options mean together is decided in `into_plan` and nowhere else.
 
 mod connecting;
+mod datagram_plan;
+mod datagrams;
 mod end_of_data;
 mod into_plan;
 mod listening;
@@ -14,6 +16,7 @@ mod proxies;
 mod socket_options;
 #[cfg(test)]
 mod tests;
+mod through;
 mod time_limits;
 mod usage;
 mod values;
@@ -146,6 +149,8 @@ struct Words {
     proxies: proxies::Proxies,
     #[command(flatten)]
     listening: listening::Listening,
+    #[command(flatten)]
+    datagrams: datagrams::DatagramWords,
     #[command(flatten)]
     names: names::Names,
     #[command(flatten)]

@@ -14,9 +14,9 @@ use thiserror::Error;
 
 use super::{end_of_data::QuitAfter, usage::quote};
 use crate::plan::{
-    Host, Keepalive, Port, PortTo, ProxyAddress, SecretSource, SockOpt, parse_duration,
-    parse_duration_or_forever, parse_kernel_name, parse_number, parse_size, parse_traffic_class,
-    parse_user_timeout,
+    Group, Host, Keepalive, LARGEST_DATAGRAM, PasswordFrom, Port, PortTo, ProxyAddress, SockOpt,
+    parse_duration, parse_duration_or_forever, parse_kernel_name, parse_number, parse_size,
+    parse_traffic_class, parse_user_timeout,
 };
 
 /// The sizes of buffers that netcat has always taken.
@@ -50,39 +50,26 @@ pub(super) fn port_to() -> impl TypedValueParser<Value = PortTo> {
     value(read_port_to)
 }
 
-/// A proxy's address.
-pub(super) fn proxy() -> impl TypedValueParser<Value = ProxyAddress> {
+/// A number of datagrams, in netcat's range.
+pub(super) fn recv_limit() -> impl TypedValueParser<Value = u64> {
     value(|word| {
-        let (host, port) = read("proxy", word, ProxyAddress::split)?;
-        let port = port.map(|port| read("port", OsStr::new(port), Port::parse));
-        Ok(ProxyAddress {
-            host: read("host", OsStr::new(host), Host::parse)?,
-            port: port.transpose()?,
-        })
+        let most = i32::MAX.unsigned_abs();
+        read("limit", word, |text| parse_number(text, 1..=most)).map(u64::from)
     })
 }
 
-/// A user of a proxy.
-pub(super) fn user() -> impl TypedValueParser<Value = String> {
+/// The size of a datagram.
+pub(super) fn datagram_size() -> impl TypedValueParser<Value = usize> {
     value(|word| {
-        read("user", word, |text| match text {
-            "" => Err("is empty"),
-            _ => Ok(text.to_owned()),
-        })
+        let most = LARGEST_DATAGRAM as u64;
+        let size = read("size", word, |text| parse_size(text, 1..=most))?;
+        Ok(usize::try_from(size).unwrap_or(LARGEST_DATAGRAM))
     })
 }
 
-/// Where a password is read from.
-pub(super) fn password_file() -> impl TypedValueParser<Value = SecretSource> {
-    value(|word| {
-        Ok(match read_place(word)? {
-            Place::Descriptor(1 | 2) => {
-                return Err(bad(word, "is for writing to, and a password is read"));
-            }
-            Place::Descriptor(number) => SecretSource::Descriptor(number),
-            Place::File(path) => SecretSource::File(path),
-        })
-    })
+/// A multicast group.
+pub(super) fn group() -> impl TypedValueParser<Value = Group> {
+    value(|word| read("group", word, Group::parse))
 }
 
 /// A file's permissions.
@@ -160,6 +147,41 @@ pub(super) fn variable() -> impl TypedValueParser<Value = OsString> {
     })
 }
 
+/// A proxy's address.
+pub(super) fn proxy() -> impl TypedValueParser<Value = ProxyAddress> {
+    value(|word| {
+        let (host, port) = read("proxy", word, ProxyAddress::split)?;
+        let port = port.map(|port| read("port", OsStr::new(port), Port::parse));
+        Ok(ProxyAddress {
+            host: read("host", OsStr::new(host), Host::parse)?,
+            port: port.transpose()?,
+        })
+    })
+}
+
+/// A user of a proxy.
+pub(super) fn user() -> impl TypedValueParser<Value = String> {
+    value(|word| {
+        read("user", word, |text| match text {
+            "" => Err("is empty"),
+            _ => Ok(text.to_owned()),
+        })
+    })
+}
+
+/// Where a password is read from.
+pub(super) fn password_file() -> impl TypedValueParser<Value = PasswordFrom> {
+    value(|word| {
+        Ok(match read_place(word)? {
+            Place::Descriptor(1 | 2) => {
+                return Err(bad(word, "is for writing to, and a password is read"));
+            }
+            Place::Descriptor(number) => PasswordFrom::Descriptor(number),
+            Place::File(path) => PasswordFrom::File(path),
+        })
+    })
+}
+
 /// Reads a word that must be text; `what` it should be begins the complaint.
 pub(super) fn read<'a, T, E: Display>(
     what: &str,
@@ -222,5 +244,6 @@ fn bad(word: &OsStr, why: &str) -> BadValue {
 }
 
 fn long_path(word: &OsStr) -> BadValue {
-    bad(word, "is longer than a path can be (4,095 bytes)")
+    let why = "is longer than a path can be (4,095 bytes)";
+    BadValue(format!("{} {why}", quote(word)))
 }

@@ -26,7 +26,7 @@ const ONE_CLIENT: i32 = 0;
 
 /// How often another port is tried when the one that the kernel gave for the first address is taken
 /// on another one.
-const PORT_TRIES: usize = 32;
+pub(super) const PORT_TRIES: usize = 32;
 
 /// Running out of descriptors or memory delays an accept; each time twice as long.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
@@ -247,7 +247,7 @@ fn bind(address: SocketAddr, options: &Options) -> io::Result<Socket> {
 }
 
 /// A machine whose IPv6 is switched off says EADDRNOTAVAIL even of `::` and `::1`.
-fn is_missing_family(e: &io::Error, address: SocketAddr) -> bool {
+pub(super) fn is_missing_family(e: &io::Error, address: SocketAddr) -> bool {
     match e.raw_os_error() {
         Some(libc::EAFNOSUPPORT) => true,
         Some(libc::EADDRNOTAVAIL) => {

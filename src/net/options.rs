@@ -7,17 +7,21 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use super::Address;
 use crate::{
     os,
-    plan::{Secret, SockOpt, SocketOption},
+    plan::{SockOpt, SocketOption},
 };
 
 /// The longest key of `TCP_MD5SIG`.
 pub(crate) const MD5_KEY_LIMIT: usize = libc::TCP_MD5SIG_MAXKEYLEN;
 
+/// What is asked of the kernel for datagrams that wait to be read; it gives what
+/// `net.core.rmem_max` allows. Its default holds two of the largest.
+const QUEUE: usize = 4 << 20;
+
 /// What the sockets of a run are set to.
 #[derive(Clone, Default)]
 pub(crate) struct Options {
     list: Rc<[SocketOption]>,
-    md5_key: Rc<Secret>,
+    md5_key: Rc<[u8]>,
 }
 
 /// An option that the kernel did not take; the source of an [`io::Error`].
@@ -42,10 +46,10 @@ enum Peer {
 
 impl Options {
     /// `md5_key` is what [`SocketOption::Md5Signature`] needs, and is empty without it.
-    pub(crate) fn new(list: &[SocketOption], md5_key: Secret) -> Self {
+    pub(crate) fn new(list: &[SocketOption], md5_key: Vec<u8>) -> Self {
         Self {
             list: list.into(),
-            md5_key: Rc::new(md5_key),
+            md5_key: md5_key.into(),
         }
     }
 
@@ -62,6 +66,16 @@ impl Options {
         let socket = self.stream(address)?;
         self.set(&socket, When::BeforeBind, Peer::Any(address))?;
         Ok(socket)
+    }
+
+    /// A UDP socket that is to send to `peer`, with all its options.
+    pub(super) fn datagram_caller(&self, peer: SocketAddr) -> io::Result<Socket> {
+        self.datagram(peer, Peer::One(peer))
+    }
+
+    /// A UDP socket that is to be bound to `address`, with all its options.
+    pub(super) fn datagram_receiver(&self, address: SocketAddr) -> io::Result<Socket> {
+        self.datagram(address, Peer::Any(address))
     }
 
     /// Gives a Unix socket its options.
@@ -100,9 +114,17 @@ impl Options {
         })
     }
 
+    fn datagram(&self, address: SocketAddr, peer: Peer) -> io::Result<Socket> {
+        let kind = Type::DGRAM.nonblocking().cloexec();
+        let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::UDP))?;
+        socket.set_recv_buffer_size(QUEUE)?;
+        self.set(&socket, When::BeforeBind, peer)?;
+        Ok(socket)
+    }
+
     fn set(&self, socket: impl AsFd, when: When, peer: Peer) -> io::Result<()> {
         for option in self.list.iter() {
-            let mut calls = calls(option, peer, self.md5_key.bytes());
+            let mut calls = calls(option, peer, &self.md5_key);
             calls.retain(|call| call.when == when);
             for call in &calls {
                 os::set_socket_option(&socket, call.level, call.name, &call.value)

@@ -73,7 +73,7 @@ pub(super) fn bind_abstract(socket: impl AsFd, name: &[u8]) -> io::Result<()> {
     )?)
 }
 
-fn sockaddr(address: &UnixAddress) -> io::Result<SocketAddrUnix> {
+pub(super) fn sockaddr(address: &UnixAddress) -> io::Result<SocketAddrUnix> {
     Ok(match address {
         UnixAddress::Path(path) => SocketAddrUnix::new(path)?,
         UnixAddress::Abstract(name) => SocketAddrUnix::new_abstract_name(name)?,

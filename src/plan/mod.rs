@@ -4,6 +4,7 @@
 //! Whoever holds a `Plan` need not ask again.
 
 mod address;
+mod datagram;
 mod duration;
 mod number;
 mod options;
@@ -13,14 +14,17 @@ mod sockopt;
 mod unix;
 
 pub use address::{AddressError, Endpoint, Host, Port};
+pub use datagram::{Datagrams, Group, GroupError, LARGEST_DATAGRAM, Role};
 pub use duration::{DurationError, parse_duration, parse_duration_or_forever};
 pub use number::{NumberError, parse_number, parse_size};
 pub use options::{
     Keepalive, NAME_LIMIT, OptionError, Scope, SocketOption, parse_kernel_name,
     parse_traffic_class, parse_user_timeout,
 };
-pub use proxy::{Login, Proxy, ProxyAddress, ProxyAddressError, ProxyNames, ProxyProtocol};
-pub use secret::{Secret, SecretSource};
+pub use proxy::{
+    Login, PasswordFrom, Proxy, ProxyAddress, ProxyAddressError, ProxyNames, ProxyProtocol,
+};
+pub use secret::SecretSource;
 pub use sockopt::{SockOpt, SockOptError};
 pub use unix::{UnixAddress, UnixAddressError};
 
@@ -50,6 +54,8 @@ pub enum Action {
     ConnectUnix(UnixAddress),
     /// Wait for a peer.
     Listen(Listen),
+    /// Either of the two, with datagrams.
+    Datagrams(Datagrams),
 }
 
 /// A peer to connect to.

@@ -10,7 +10,7 @@ mod tests;
 
 use std::{io, net::IpAddr};
 
-pub(crate) use credentials::Credentials;
+pub(crate) use credentials::{Credentials, CredentialsError, LINE_LIMIT, LoginFailure, Secret};
 
 use crate::{
     net,

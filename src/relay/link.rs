@@ -190,6 +190,7 @@ impl Link {
         Counters {
             sent: self.up.passed(),
             received: self.down.passed(),
+            datagrams: None,
         }
     }
 

@@ -6,7 +6,7 @@ use super::{escape, escape::escape_bytes};
 use crate::{
     net::{Address, Attempt, Error, LookupFailure, Phase, Refused},
     outcome::{Counters, Delivery, DownEnd, Expired, Limit, Outcome, Stop, UpEnd},
-    plan::{Endpoint, SocketOption, UnixAddress},
+    plan::{Endpoint, Group, SocketOption, UnixAddress},
 };
 
 /// More addresses than this are counted, not listed.
@@ -107,10 +107,20 @@ fn refusal(Refused { option, error }: &Refused) -> String {
 }
 
 pub(super) fn counters(c: Counters) -> String {
-    format!("sent {}, received {}", bytes(c.sent), bytes(c.received))
+    let of = |n| match n {
+        1 => "1 datagram of ".to_owned(),
+        n => format!("{n} datagrams of "),
+    };
+    let sent = c.datagrams.map_or_else(String::new, |d| of(d.sent));
+    let received = c.datagrams.map_or_else(String::new, |d| of(d.received));
+    format!(
+        "sent {sent}{}, received {received}{}",
+        bytes(c.sent),
+        bytes(c.received)
+    )
 }
 
-fn bytes(n: u64) -> String {
+pub(super) fn bytes(n: u64) -> String {
     if n == 1 {
         "1 byte".into()
     } else {
@@ -177,6 +187,7 @@ pub(super) fn not_started(error: &Error, target: &str) -> Option<String> {
             let (place, reason) = (place(address), reason(error));
             format!("cannot listen on {place}: {reason}{hint}")
         }
+        Error::Join { group, error } => join(group, error),
         Error::Inherited {
             number,
             open: false,
@@ -188,9 +199,33 @@ pub(super) fn not_started(error: &Error, target: &str) -> Option<String> {
                 "LISTEN_FDS names descriptor {number}, which is not a stream socket that listens"
             )
         }
+        Error::NotDatagrams(number) => {
+            format!("LISTEN_FDS names descriptor {number}, which is no datagram socket")
+        }
         Error::Accept(e) => format!("cannot accept a client on {target}: {}", reason(e)),
         Error::System(e) => format!("{target}: {}", reason(e)),
     })
+}
+
+fn join(group: &Group, error: &io::Error) -> String {
+    let address = group.address;
+    let (on, name) = match &group.interface {
+        Some(name) => (format!(" on {}", escape(name)), escape(name)),
+        None => (String::new(), "".into()),
+    };
+    match error.raw_os_error() {
+        Some(libc::ENODEV) if !name.is_empty() => {
+            format!("cannot join {address}: there is no network interface '{name}'")
+        }
+        Some(libc::ENODEV) => format!(
+            "cannot join {address}: no route tells on which interface; name it, as in \
+             {address}%eth0"
+        ),
+        Some(libc::EAFNOSUPPORT) => {
+            format!("cannot join {address}: no socket of its family is bound")
+        }
+        _ => format!("cannot join {address}{on}: {}", reason(error)),
+    }
 }
 
 fn lookup(what: &str, failure: &LookupFailure, target: &str) -> String {
@@ -263,7 +298,7 @@ pub(crate) fn why(attempt: &Attempt) -> String {
 
 /// Why a connection's run failed; none on success, and none where a signal is reason enough.
 pub(super) fn failed(outcome: &Outcome, peer: &Peer) -> Option<String> {
-    let Counters { sent, received } = outcome.counters;
+    let Counters { sent, received, .. } = outcome.counters;
     if matches!(outcome.stop, Some(Stop::Signal(_))) {
         return None;
     }
@@ -279,7 +314,7 @@ pub(super) fn failed(outcome: &Outcome, peer: &Peer) -> Option<String> {
             reason(e),
             bytes(sent)
         )),
-        (UpEnd::NotDelivered(e), _) => Some(not_delivered(outcome, e, peer)),
+        (UpEnd::NotDelivered(e) | UpEnd::Refused(e), _) => Some(not_delivered(outcome, e, peer)),
         (_, DownEnd::Broken(e)) => Some(format!(
             "the connection to {peer} broke after {}: {}",
             bytes(received),
@@ -290,7 +325,7 @@ pub(super) fn failed(outcome: &Outcome, peer: &Peer) -> Option<String> {
 }
 
 fn not_delivered(outcome: &Outcome, e: &io::Error, peer: &Peer) -> String {
-    let Counters { sent, received } = outcome.counters;
+    let Counters { sent, received, .. } = outcome.counters;
     let missing = match outcome.unacknowledged {
         0 => "it may not have read all of it".to_owned(),
         n => format!("{} of it not acknowledged", bytes(n as u64)),
@@ -349,24 +384,16 @@ mod tests {
     #[test]
     fn a_peer_is_named_as_it_was_called() {
         let address = "127.0.0.1:80".parse().unwrap();
-        let peer = |name: &str| Peer {
-            name: Some(name.into()),
-            address: Address::Inet(address),
-            beyond: None,
+        let peer = |name: &str| {
+            Peer {
+                name: Some(name.into()),
+                address: Address::Inet(address),
+                beyond: None,
+            }
+            .to_string()
         };
-        assert_eq!(
-            peer("localhost").to_string(),
-            "localhost (127.0.0.1) port 80"
-        );
-        assert_eq!(peer("127.0.0.1").to_string(), "127.0.0.1 port 80");
-        let proxy = Peer {
-            beyond: Endpoint::parse("example.com:25").ok(),
-            ..peer("127.0.0.1")
-        };
-        assert_eq!(
-            proxy.to_string(),
-            "example.com port 25 through the proxy 127.0.0.1 port 80"
-        );
+        assert_eq!(peer("localhost"), "localhost (127.0.0.1) port 80");
+        assert_eq!(peer("127.0.0.1"), "127.0.0.1 port 80");
         let unix = |address| {
             let address = Address::Unix(address);
             Peer {

@@ -1,5 +1,6 @@
 //! The only place that writes words for people: messages on standard error, and nothing on success.
 
+mod datagrams;
 mod escape;
 mod log;
 mod messages;
@@ -14,6 +15,7 @@ use std::{
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 
+pub(crate) use datagrams::datagram_place;
 pub use escape::escape;
 pub(crate) use messages::{Peer, place, reason, spot, why};
 pub(crate) use port::PortSink;
@@ -22,8 +24,8 @@ pub(crate) use proxy::{password_prompt, refused_by_proxy};
 use crate::{
     net,
     outcome::{Counters, Outcome, Status},
-    plan::Endpoint,
-    proxy::Failure,
+    plan::{Endpoint, Proxy},
+    proxy::{Failure, LoginFailure},
 };
 
 /// Where messages go, and how many of them.
@@ -79,12 +81,27 @@ impl Report {
         }
     }
 
+    /// Why nobody knows who we are to a proxy.
+    pub(crate) fn no_credentials(&self, failure: &LoginFailure, proxy: &Proxy) {
+        if let Some(text) = proxy::no_credentials(failure, proxy) {
+            self.failure(&text);
+        }
+    }
+
     /// How a connection's run ended: a line on failure, and the closing line with `-v`.
     pub(crate) fn ended(&self, outcome: &Outcome, peer: &Peer, took: Duration) {
         if let Some(text) = messages::failed(outcome, peer) {
             self.failure(&text);
         }
         self.event(|| messages::closing(outcome, took));
+    }
+
+    /// How an exchange of datagrams ended, likewise.
+    pub(crate) fn datagrams_ended(&self, outcome: &Outcome, peer: &str, took: Duration) {
+        if let Some(text) = datagrams::failed(outcome, peer) {
+            self.failure(&text);
+        }
+        self.event(|| datagrams::closing(outcome, took));
     }
 }
 

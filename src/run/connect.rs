@@ -49,6 +49,7 @@ fn reach(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Result<Connection
         port: &target.port,
         lookup: connect.lookup,
         passive: false,
+        datagrams: false,
     };
     let addresses = net::resolve(&mut stage.reactor, &query, deadline)?;
     stage
@@ -82,6 +83,7 @@ pub(super) fn local(
         port: source.port.as_ref().unwrap_or(&any),
         lookup: connect.lookup,
         passive: true,
+        datagrams: false,
     };
     net::resolve(&mut stage.reactor, &query, deadline)
 }

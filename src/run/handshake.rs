@@ -6,8 +6,7 @@ use crate::{
     event::{Deadline, Reactor},
     net,
     outcome::Stop,
-    plan::Secret,
-    proxy::{Error, Handshake, Progress},
+    proxy::{Error, Handshake, Progress, Secret},
     stream::{Io, Stream, Want},
 };
 

@@ -1,6 +1,7 @@
 //! The stories, one a file: each reads as the steps of a run.
 
 mod connect;
+mod datagrams;
 mod handshake;
 mod listen;
 mod login;
@@ -15,7 +16,7 @@ use crate::{
     event::{Deadline, Reactor},
     net::Options,
     outcome::{Counters, Limit, Setback, Status},
-    plan::{Action, Plan, Secret, SocketOption},
+    plan::{Action, Plan, SocketOption},
     report::{Report, reason},
 };
 
@@ -49,6 +50,7 @@ pub fn run(plan: &Plan) -> Status {
         Action::Connect(connect) => connect::run(&mut stage, connect, plan),
         Action::ConnectUnix(address) => unix::run(&mut stage, address, plan),
         Action::Listen(listen) => listen::run(&mut stage, listen, plan),
+        Action::Datagrams(datagrams) => datagrams::run(&mut stage, datagrams, plan),
     }
 }
 
@@ -83,7 +85,7 @@ fn socket_options(stage: &mut Stage, plan: &Plan) -> Result<Options, Status> {
     });
     let key = match source {
         Some(source) => secret::read(stage, source, &secret::MD5_KEY)?,
-        None => Secret::default(),
+        None => Vec::new(),
     };
     Ok(Options::new(&plan.socket_options, key))
 }

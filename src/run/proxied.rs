@@ -22,7 +22,10 @@ use crate::{
 pub(super) fn run(stage: &mut Stage, connect: &Connect, proxy: &Proxy, plan: &Plan) -> Status {
     let credentials = match login::credentials(stage, proxy) {
         Ok(credentials) => credentials,
-        Err(status) => return status,
+        Err(failure) => {
+            stage.report.no_credentials(&failure, proxy);
+            return failure.setback().status();
+        }
     };
     let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
     let way = Way {
@@ -81,6 +84,7 @@ impl Way<'_> {
             port: &server.port,
             lookup: self.connect.lookup,
             passive: false,
+            datagrams: false,
         };
         let addresses = net::resolve(&mut stage.reactor, &query, self.deadline)?;
         tell_addresses(stage, "the proxy ", &server.host, &addresses);
@@ -127,6 +131,7 @@ impl Way<'_> {
             port: &target.port,
             lookup,
             passive: false,
+            datagrams: false,
         };
         let addresses = net::resolve(&mut stage.reactor, &query, self.deadline)?;
         tell_addresses(stage, "", &target.host, &addresses);
@@ -148,6 +153,7 @@ impl Way<'_> {
             port,
             lookup: Lookup::default(),
             passive: true,
+            datagrams: false,
         };
         let found = net::resolve(&mut stage.reactor, &query, self.deadline)?;
         Ok(found.first().map_or(0, SocketAddr::port))

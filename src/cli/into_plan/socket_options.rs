@@ -61,7 +61,7 @@ impl SocketOptions {
     }
 
     /// In the order in which they are set: those without a name of their own have the last word.
-    pub(super) fn in_order(&self) -> Vec<SocketOption> {
+    pub(in super::super) fn in_order(&self) -> Vec<SocketOption> {
         use SocketOption as O;
 
         let flag = |given: bool, option: O| given.then_some(option);

@@ -1,5 +1,6 @@
 //! Tables: from arguments to a plan, and from arguments to a usage line.
 
+mod datagrams;
 mod plans;
 mod proxies;
 mod socket_options;

@@ -452,13 +452,6 @@ fn any_words_at_all_are_answered_in_one_line() {
         b"--on-peer-eof",
         b"--send-only",
         b"--listen",
-        b"-x",
-        b"-X",
-        b"-P",
-        b"4a",
-        b"connect",
-        b"--proxy-dns",
-        b"--proxy-auth-file",
         b"-U",
         b"--unix-mode",
         b"--keepalive=",
@@ -466,6 +459,13 @@ fn any_words_at_all_are_answered_in_one_line() {
         b"--tos",
         b"-I",
         b"-M",
+        b"-x",
+        b"-X",
+        b"-P",
+        b"4a",
+        b"connect",
+        b"--proxy-dns",
+        b"--proxy-auth-file",
     ];
     // xorshift: the same words in every run.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;

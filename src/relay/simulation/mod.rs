@@ -1,6 +1,7 @@
 //! A link between two scripted streams, over thousands of seeds: short reads and writes, blocked
 //! calls, errors and ends anywhere, and a clock of its own.
 
+mod datagrams;
 mod plumbed;
 mod scripted;
 

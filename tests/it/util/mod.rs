@@ -4,6 +4,7 @@
 
 mod collect;
 pub mod data;
+mod datagrams;
 mod done;
 mod ends;
 mod netns;
@@ -15,6 +16,7 @@ mod trace;
 
 pub use collect::Collector;
 pub use data::Digest;
+pub use datagrams::{Records, Udp};
 pub use done::Done;
 pub use ends::{SmallDisk, Terminal, bare_terminal, close_reader, fifo, pipe, pipe_of_size};
 pub use netns::Net;

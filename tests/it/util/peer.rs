@@ -139,18 +139,15 @@ impl Peer {
         Self { socket, remote }
     }
 
-    /// The same end once more, to send on one thread and read on another.
-    pub fn twin(&self) -> Self {
-        Self {
-            socket: self.socket.try_clone().expect("dup"),
-            remote: self.remote.clone(),
-        }
-    }
-
     /// Its own address.
     pub fn local(&self) -> SocketAddr {
         let local = self.socket.local_addr().expect("getsockname");
         local.as_socket().expect("an internet address")
+    }
+
+    /// The same end once more, for another thread.
+    pub fn twin(&self) -> Self {
+        Self::new(self.socket.try_clone().expect("dup"), self.remote.clone())
     }
 
     /// The address of the other side.
