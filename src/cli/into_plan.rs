@@ -1,5 +1,6 @@
 //! From words to a [`Plan`]: every rule about options and operands that do not go together.
 
+mod proxies;
 mod socket_options;
 
 use std::{
@@ -128,15 +129,12 @@ impl Words {
         if self.listening.unix_mode.is_some() && !self.names.unix {
             return Err("option '--unix-mode' needs '-U'".to_owned());
         }
-        if self.proxies.proxy.is_some() && self.listening.listen {
-            return Err("options '-x' and '-l' exclude each other".into());
-        }
-        if self.proxies.proxy.is_some() && self.names.unix {
-            return Err("options '-x' and '-U' exclude each other".into());
-        }
-        if let Some(name) = self.proxies.lacks_proxy() {
-            return Err(format!("option '{name}' needs '-x'"));
-        }
+        let proxied = self.proxies.proxy.is_some();
+        exclude(&[
+            (proxied, "-x", self.listening.listen, "-l"),
+            (proxied, "-x", self.names.unix, "-U"),
+        ])?;
+        self.proxies.check()?;
         self.socket_options.check(self.names.unix)
     }
 

@@ -16,7 +16,6 @@ mod proxies;
 mod socket_options;
 #[cfg(test)]
 mod tests;
-mod through;
 mod time_limits;
 mod usage;
 mod values;

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::values;
-use crate::plan::{PasswordFrom, ProxyAddress};
+use crate::plan::{ProxyAddress, SecretSource};
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Proxies")]
@@ -66,7 +66,7 @@ pub(super) struct Proxies {
         value_parser = values::password_file(),
         hide_short_help = true
     )]
-    pub(super) auth_file: Option<PasswordFrom>,
+    pub(super) auth_file: Option<SecretSource>,
 
     /// Read USER:PASSWORD from a variable
     ///
@@ -76,6 +76,7 @@ pub(super) struct Proxies {
         long = "proxy-auth-env",
         value_name = "NAME",
         value_hint = ValueHint::Other,
+        value_parser = values::variable(),
         hide_short_help = true
     )]
     pub(super) auth_env: Option<OsString>,

@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use super::{end_of_data::QuitAfter, usage::quote};
 use crate::plan::{
-    Group, Host, Keepalive, LARGEST_DATAGRAM, PasswordFrom, Port, PortTo, ProxyAddress, SockOpt,
+    Group, Host, Keepalive, LARGEST_DATAGRAM, Port, PortTo, ProxyAddress, SecretSource, SockOpt,
     parse_duration, parse_duration_or_forever, parse_kernel_name, parse_number, parse_size,
     parse_traffic_class, parse_user_timeout,
 };
@@ -175,14 +175,14 @@ pub(super) fn user() -> impl TypedValueParser<Value = String> {
 }
 
 /// Where a password is read from.
-pub(super) fn password_file() -> impl TypedValueParser<Value = PasswordFrom> {
+pub(super) fn password_file() -> impl TypedValueParser<Value = SecretSource> {
     value(|word| {
         Ok(match read_place(word)? {
             Place::Descriptor(1 | 2) => {
                 return Err(bad(word, "is for writing to, and a password is read"));
             }
-            Place::Descriptor(number) => PasswordFrom::Descriptor(number),
-            Place::File(path) => PasswordFrom::File(path),
+            Place::Descriptor(number) => SecretSource::Descriptor(number),
+            Place::File(path) => SecretSource::File(path),
         })
     })
 }

@@ -7,7 +7,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use super::Address;
 use crate::{
     os,
-    plan::{SockOpt, SocketOption},
+    plan::{Secret, SockOpt, SocketOption},
 };
 
 /// The longest key of `TCP_MD5SIG`.
@@ -21,7 +21,7 @@ const QUEUE: usize = 4 << 20;
 #[derive(Clone, Default)]
 pub(crate) struct Options {
     list: Rc<[SocketOption]>,
-    md5_key: Rc<[u8]>,
+    md5_key: Rc<Secret>,
 }
 
 /// An option that the kernel did not take; the source of an [`io::Error`].
@@ -46,10 +46,10 @@ enum Peer {
 
 impl Options {
     /// `md5_key` is what [`SocketOption::Md5Signature`] needs, and is empty without it.
-    pub(crate) fn new(list: &[SocketOption], md5_key: Vec<u8>) -> Self {
+    pub(crate) fn new(list: &[SocketOption], md5_key: Secret) -> Self {
         Self {
             list: list.into(),
-            md5_key: md5_key.into(),
+            md5_key: Rc::new(md5_key),
         }
     }
 
@@ -124,7 +124,7 @@ impl Options {
 
     fn set(&self, socket: impl AsFd, when: When, peer: Peer) -> io::Result<()> {
         for option in self.list.iter() {
-            let mut calls = calls(option, peer, &self.md5_key);
+            let mut calls = calls(option, peer, self.md5_key.bytes());
             calls.retain(|call| call.when == when);
             for call in &calls {
                 os::set_socket_option(&socket, call.level, call.name, &call.value)

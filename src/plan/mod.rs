@@ -21,10 +21,8 @@ pub use options::{
     Keepalive, NAME_LIMIT, OptionError, Scope, SocketOption, parse_kernel_name,
     parse_traffic_class, parse_user_timeout,
 };
-pub use proxy::{
-    Login, PasswordFrom, Proxy, ProxyAddress, ProxyAddressError, ProxyNames, ProxyProtocol,
-};
-pub use secret::SecretSource;
+pub use proxy::{Login, Proxy, ProxyAddress, ProxyAddressError, ProxyNames, ProxyProtocol};
+pub use secret::{Secret, SecretSource};
 pub use sockopt::{SockOpt, SockOptError};
 pub use unix::{UnixAddress, UnixAddressError};
 

@@ -1,10 +1,8 @@
 //! Proxies to connect through.
 
-use std::{ffi::OsString, os::fd::RawFd, path::PathBuf};
-
 use thiserror::Error;
 
-use super::{AddressError, Endpoint, Host, Port};
+use super::{AddressError, Endpoint, Host, Port, SecretSource};
 
 /// A proxy to connect through.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,28 +49,13 @@ pub enum ProxyNames {
     Both,
 }
 
-/// A user, and where the password comes from. The secret itself is no part of a plan.
+/// A user, and where the password comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
     /// The user; none where the password's source names it as well.
     pub user: Option<String>,
-    /// Where the password comes from.
-    pub password: PasswordFrom,
-}
-
-/// Where a password comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PasswordFrom {
-    /// There is none: SOCKS4 knows users only.
-    Nowhere,
-    /// Somebody is asked, on the terminal.
-    Terminal,
-    /// The first line of a file.
-    File(PathBuf),
-    /// The first line from an inherited descriptor.
-    Descriptor(RawFd),
-    /// An environment variable.
-    Environment(OsString),
+    /// Where the password comes from; none where there is none, since SOCKS4 knows users only.
+    pub password: Option<SecretSource>,
 }
 
 /// A proxy's address as it is written: `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`.

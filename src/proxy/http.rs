@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{Breach, Credentials, Error, Handshake, Progress, Refusal, Secret, Target, TargetHost};
+use super::{Breach, Credentials, Error, Handshake, Progress, Refusal, Target, TargetHost};
+use crate::plan::Secret;
 
 const STATUS_LINE_LIMIT: usize = 1024;
 const HEADERS_LIMIT: usize = 16 * 1024;

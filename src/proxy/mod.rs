@@ -10,7 +10,7 @@ mod tests;
 
 use std::{io, net::IpAddr};
 
-pub(crate) use credentials::{Credentials, CredentialsError, LINE_LIMIT, LoginFailure, Secret};
+pub(crate) use credentials::Credentials;
 
 use crate::{
     net,

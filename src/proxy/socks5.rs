@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::{
     Breach, Credentials, Error, Handshake, Message, Progress, Refusal, Target, TargetHost, Unfit,
 };
+use crate::plan::Secret;
 
 const VERSION: u8 = 5;
 const NO_AUTHENTICATION: u8 = 0;
@@ -23,7 +24,7 @@ pub(super) struct Client {
     state: State,
     message: Message,
     /// The message of RFC 1929, if a password can be given.
-    login: Option<super::Secret>,
+    login: Option<Secret>,
     request: Vec<u8>,
 }
 
@@ -113,8 +114,8 @@ impl Handshake for Client {
     }
 }
 
-fn login(credentials: &Credentials) -> Result<super::Secret, Unfit> {
-    let mut login = super::Secret::default();
+fn login(credentials: &Credentials) -> Result<Secret, Unfit> {
+    let mut login = Secret::default();
     let bytes = login.bytes_mut();
     bytes.reserve_exact(3 + 2 * usize::from(u8::MAX));
     bytes.push(PASSWORD_VERSION);

@@ -4,9 +4,12 @@ use super::{
     Breach::{self, *},
     Credentials, Error,
     Error::Protocol,
-    Handshake, Progress, Refusal, Secret, Target, TargetHost, Unfit, client,
+    Handshake, Progress, Refusal, Target, TargetHost, Unfit, client,
 };
-use crate::plan::ProxyProtocol::{self, Http, Socks4, Socks5};
+use crate::plan::{
+    ProxyProtocol::{self, Http, Socks4, Socks5},
+    Secret,
+};
 
 fn target(host: &str, port: u16) -> Target {
     let host = match host.parse() {

@@ -24,8 +24,8 @@ pub(crate) use proxy::{password_prompt, refused_by_proxy};
 use crate::{
     net,
     outcome::{Counters, Expired, Outcome, Status},
-    plan::{Endpoint, Proxy},
-    proxy::{Failure, LoginFailure},
+    plan::Endpoint,
+    proxy::Failure,
 };
 
 /// Where messages go, and how many of them.
@@ -77,13 +77,6 @@ impl Report {
     /// Why there was no connection to `target` through the proxy at `server`.
     pub(crate) fn not_proxied(&self, failure: &Failure, server: &Endpoint, target: &Endpoint) {
         if let Some(text) = proxy::not_proxied(failure, server, target) {
-            self.failure(&text);
-        }
-    }
-
-    /// Why nobody knows who we are to a proxy.
-    pub(crate) fn no_credentials(&self, failure: &LoginFailure, proxy: &Proxy) {
-        if let Some(text) = proxy::no_credentials(failure, proxy) {
             self.failure(&text);
         }
     }

@@ -1,18 +1,13 @@
 //! The words about proxies. What a proxy says stands in quotes, so that nobody takes it for ours.
 
-use std::io;
-
 use super::{
     escape,
     messages::{PROXY, expired, not_started, reason, spot},
 };
 use crate::{
     outcome::Stop,
-    plan::{Endpoint, PasswordFrom, Proxy},
-    proxy::{
-        Breach, CredentialsError, Failure, LINE_LIMIT, LoginFailure, Refusal, Target, TargetHost,
-        Unfit,
-    },
+    plan::Endpoint,
+    proxy::{Breach, Failure, Refusal, Target, TargetHost, Unfit},
 };
 
 /// What a terminal shows before a password is typed.
@@ -143,59 +138,9 @@ fn breach(what: Breach) -> String {
     }
 }
 
-/// Why there are no credentials; none when a signal is reason enough.
-pub(super) fn no_credentials(failure: &LoginFailure, proxy: &Proxy) -> Option<String> {
-    let from = proxy.login.as_ref().map(|login| &login.password);
-    let source = match from {
-        Some(PasswordFrom::File(path)) => {
-            let path = path.to_string_lossy();
-            format!("--proxy-auth-file: {}", escape(&path))
-        }
-        Some(PasswordFrom::Descriptor(number)) => {
-            format!("--proxy-auth-file: descriptor {number}")
-        }
-        Some(PasswordFrom::Environment(name)) => {
-            let name = name.to_string_lossy();
-            format!("--proxy-auth-env: {}", escape(&name))
-        }
-        Some(PasswordFrom::Terminal | PasswordFrom::Nowhere) | None => "the terminal".into(),
-    };
-    let none = "there is no password for the proxy";
-    Some(match failure {
-        LoginFailure::Unreadable(e) => format!("{source}: {}", reason(e)),
-        LoginFailure::NotOpen => format!("{source} is not open"),
-        LoginFailure::Unset => format!("{source} is not set"),
-        LoginFailure::NoTerminal(e) => no_terminal(e),
-        LoginFailure::NoAnswer => format!("{none}: none was typed"),
-        LoginFailure::Content(what) => format!("{source} {}", content(*what)),
-        LoginFailure::Stopped(Stop::Signal(_)) => return None,
-        LoginFailure::Stopped(Stop::Expired(what)) => {
-            format!("{none} within {}", expired(*what))
-        }
-    })
-}
-
-fn no_terminal(e: &io::Error) -> String {
-    format!(
-        "there is no terminal to ask for the proxy's password (/dev/tty: {}); \
-         '--proxy-auth-file' and '--proxy-auth-env' do without",
-        reason(e)
-    )
-}
-
-fn content(what: CredentialsError) -> String {
-    match what {
-        CredentialsError::Empty => "is empty, or its first line is".into(),
-        CredentialsError::Long => format!("has a line of more than {LINE_LIMIT} bytes"),
-        CredentialsError::NoColon => {
-            "is not USER:PASSWORD; with '-P USER' it is the password alone".into()
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{io, time::Duration};
 
     use super::*;
     use crate::outcome::{Expired, Limit};

@@ -6,7 +6,8 @@ use crate::{
     event::{Deadline, Reactor},
     net,
     outcome::Stop,
-    proxy::{Error, Handshake, Progress, Secret},
+    plan::Secret,
+    proxy::{Error, Handshake, Progress},
     stream::{Io, Stream, Want},
 };
 

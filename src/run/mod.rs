@@ -17,7 +17,7 @@ use crate::{
     event::{Deadline, Reactor},
     net::Options,
     outcome::{Counters, Limit, Setback, Status},
-    plan::{Action, Plan, SocketOption},
+    plan::{Action, Plan, Secret, SocketOption},
     report::{Report, reason},
 };
 
@@ -90,7 +90,7 @@ fn socket_options(stage: &mut Stage, plan: &Plan) -> Result<Options, Status> {
     });
     let key = match source {
         Some(source) => secret::read(stage, source, &secret::MD5_KEY)?,
-        None => Vec::new(),
+        None => Secret::default(),
     };
     Ok(Options::new(&plan.socket_options, key))
 }

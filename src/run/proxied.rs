@@ -22,10 +22,7 @@ use crate::{
 pub(super) fn run(stage: &mut Stage, connect: &Connect, proxy: &Proxy, plan: &Plan) -> Status {
     let credentials = match login::credentials(stage, proxy) {
         Ok(credentials) => credentials,
-        Err(failure) => {
-            stage.report.no_credentials(&failure, proxy);
-            return failure.setback().status();
-        }
+        Err(status) => return status,
     };
     let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
     let way = Way {

@@ -1,15 +1,19 @@
 //! Secrets, read before anything is connected: from a file, the environment or the terminal.
 
 use std::{
+    borrow::Cow,
     ffi::OsStr,
     io,
-    os::{fd::AsFd, unix::ffi::OsStrExt as _},
+    os::{
+        fd::{AsFd, RawFd},
+        unix::ffi::OsStringExt as _,
+    },
     path::Path,
     time::Instant,
 };
 
 use rustix::{
-    fs::{FileType, Mode, OFlags},
+    fs::{Mode, OFlags},
     io::Errno,
     termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios},
 };
@@ -20,23 +24,26 @@ use crate::{
     net::MD5_KEY_LIMIT,
     os,
     outcome::Status,
-    plan::SecretSource,
+    plan::{Secret, SecretSource},
     report::{escape, reason},
 };
 
 /// What is asked for, in words.
-pub(super) struct Secret {
+pub(super) struct Question<'a> {
     /// Its name.
-    what: &'static str,
+    pub what: &'static str,
+    /// What is written to a terminal.
+    pub prompt: Cow<'a, str>,
     /// The options that say where it is.
-    options: &'static str,
+    pub options: &'static str,
     /// How many bytes it may have.
-    limit: usize,
+    pub limit: usize,
 }
 
 /// The key of `--md5sig`.
-pub(super) const MD5_KEY: Secret = Secret {
+pub(super) const MD5_KEY: Question<'static> = Question {
     what: "TCP MD5 signature key",
+    prompt: Cow::Borrowed("TCP MD5 signature key: "),
     options: "--md5sig-key-file or --md5sig-key-env",
     limit: MD5_KEY_LIMIT,
 };
@@ -45,30 +52,43 @@ pub(super) const MD5_KEY: Secret = Secret {
 pub(super) fn read(
     stage: &mut Stage,
     from: &SecretSource,
-    secret: &Secret,
-) -> Result<Vec<u8>, Status> {
-    let bytes = match from {
-        SecretSource::File(path) => from_file(stage, path, secret.limit),
+    question: &Question<'_>,
+) -> Result<Secret, Status> {
+    let secret = match from {
+        SecretSource::File(path) => from_file(stage, path, question.limit),
+        SecretSource::Descriptor(number) => from_descriptor(stage, *number, question.limit),
         SecretSource::Environment(name) => std::env::var_os(name)
-            .map(|value| value.as_bytes().to_vec())
+            .map(|value| Secret::from(value.into_vec()))
             .ok_or(Failure::NoVariable),
-        SecretSource::Terminal => from_terminal(stage, secret),
+        SecretSource::Terminal => from_terminal(stage, question),
     };
-    let failure = match bytes {
-        Ok(bytes) if bytes.is_empty() => Failure::Empty,
-        Ok(bytes) if bytes.len() > secret.limit => Failure::Long,
-        Ok(bytes) => return Ok(bytes),
+    let failure = match secret {
+        Ok(secret) if secret.bytes().is_empty() => Failure::Empty,
+        Ok(secret) if secret.bytes().len() > question.limit => Failure::Long,
+        Ok(secret) => return Ok(secret),
         Err(failure) => failure,
     };
-    if let Some(text) = failure.text(from, secret) {
+    if let Some(text) = failure.text(from, question) {
         stage.report.failure(&text);
     }
     Err(failure.status())
 }
 
+/// Where a secret comes from, in words that follow its name.
+pub(super) fn place(from: &SecretSource) -> String {
+    let shown = |name: &OsStr| escape(&name.to_string_lossy()).into_owned();
+    match from {
+        SecretSource::File(path) => format!("in {}", shown(path.as_os_str())),
+        SecretSource::Descriptor(number) => format!("from descriptor {number}"),
+        SecretSource::Environment(name) => format!("in the variable {}", shown(name)),
+        SecretSource::Terminal => "from the terminal".to_owned(),
+    }
+}
+
 enum Failure {
     NoTerminal,
     NoVariable,
+    NotOpen,
     Empty,
     Long,
     Unreadable(io::Error),
@@ -79,30 +99,29 @@ enum Failure {
 impl Failure {
     fn status(&self) -> Status {
         match self {
-            Self::NoTerminal | Self::NoVariable | Self::Empty | Self::Long => Status::Usage,
+            Self::NoTerminal | Self::NoVariable | Self::NotOpen | Self::Empty | Self::Long => {
+                Status::Usage
+            }
             Self::Unreadable(_) => Status::Local,
             Self::Late => Status::Expired,
             Self::Signal(number) => Status::Signal(*number),
         }
     }
 
-    fn text(&self, from: &SecretSource, secret: &Secret) -> Option<String> {
-        let Secret {
+    fn text(&self, from: &SecretSource, question: &Question<'_>) -> Option<String> {
+        let Question {
             what,
             options,
             limit,
-        } = secret;
-        let shown = |name: &OsStr| escape(&name.to_string_lossy()).into_owned();
-        let place = match from {
-            SecretSource::File(path) => format!("in {}", shown(path.as_os_str())),
-            SecretSource::Environment(name) => format!("in the variable {}", shown(name)),
-            SecretSource::Terminal => "from the terminal".to_owned(),
-        };
+            ..
+        } = question;
+        let place = place(from);
         Some(match self {
             Self::NoTerminal => {
                 format!("there is no terminal to ask for the {what} on; give it by {options}")
             }
             Self::NoVariable => format!("there is no {what} {place}, which is not set"),
+            Self::NotOpen => format!("there is no {what} {place}, which is not open"),
             Self::Empty => format!("the {what} {place} is empty"),
             Self::Long => format!("the {what} {place} is longer than {limit} bytes"),
             Self::Unreadable(e) => format!("cannot read the {what} {place}: {}", reason(e)),
@@ -124,29 +143,28 @@ impl From<Errno> for Failure {
     }
 }
 
-fn from_file(stage: &mut Stage, path: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
+fn from_file(stage: &mut Stage, path: &Path, limit: usize) -> Result<Secret, Failure> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = rustix::fs::open(path, flags, Mode::empty())?;
-    let fifo = FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) == FileType::Fifo;
-    // Before its first writer has come, a named FIFO looks as if its last one had gone.
-    let first = fifo && !os::is_anonymous_pipe(&file);
     let source = stage.reactor.adopt(file)?;
-    if first {
-        wait(stage, &source)?;
-    }
     line(stage, &source, limit)
 }
 
-fn from_terminal(stage: &mut Stage, secret: &Secret) -> Result<Vec<u8>, Failure> {
+fn from_descriptor(stage: &mut Stage, number: RawFd, limit: usize) -> Result<Secret, Failure> {
+    let fd = os::adopt_fd(number).map_err(|_| Failure::NotOpen)?;
+    let source = stage.reactor.adopt(fd)?;
+    line(stage, &source, limit)
+}
+
+fn from_terminal(stage: &mut Stage, question: &Question<'_>) -> Result<Secret, Failure> {
     let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let terminal = rustix::fs::open("/dev/tty", flags, Mode::empty());
     let source = stage
         .reactor
         .adopt(terminal.map_err(|_| Failure::NoTerminal)?)?;
-    let prompt = format!("{}: ", secret.what);
     let silence = Silence::on(&source)?;
-    rustix::io::write(&source, prompt.as_bytes())?;
-    let answer = line(stage, &source, secret.limit);
+    rustix::io::write(&source, question.prompt.as_bytes())?;
+    let answer = line(stage, &source, question.limit);
     drop(silence);
     // The end of the line was not echoed either. Whether it can be is no reason to fail.
     let _ = rustix::io::write(&source, b"\n");
@@ -154,23 +172,32 @@ fn from_terminal(stage: &mut Stage, secret: &Secret) -> Result<Vec<u8>, Failure>
 }
 
 /// The first line, without its end. Of one that is too long, only so much that it can be told.
-fn line(stage: &mut Stage, source: &Source, limit: usize) -> Result<Vec<u8>, Failure> {
-    let mut line = Vec::new();
-    let mut buffer = [0; 256];
-    while line.len() <= limit + b"\r\n".len() {
-        match rustix::io::read(source, &mut buffer) {
+///
+/// Nothing is read before there is something: a descriptor that was passed in may be one that
+/// waits, where no signal would end that, and a named FIFO looks as if its last writer had gone
+/// before its first one has come.
+fn line(stage: &mut Stage, source: &Source, limit: usize) -> Result<Secret, Failure> {
+    let mut line = Secret::default();
+    let mut buffer = Secret::from(vec![0; 256]);
+    // What moves to a larger place leaves itself behind.
+    line.bytes_mut().reserve(limit + b"\r\n".len() + 256);
+    while line.bytes().len() <= limit + b"\r\n".len() {
+        if source.is_pollable() {
+            wait(stage, source)?;
+        }
+        match rustix::io::read(source, buffer.bytes_mut().as_mut_slice()) {
             Ok(0) => break,
             Ok(n) => {
-                let chunk = buffer.get(..n).unwrap_or_default();
+                let chunk = buffer.bytes().get(..n).unwrap_or_default();
                 let end = chunk.iter().position(|byte| *byte == b'\n');
-                line.extend(chunk.get(..end.unwrap_or(n)).unwrap_or_default());
+                let text = chunk.get(..end.unwrap_or(n)).unwrap_or_default();
+                line.bytes_mut().extend_from_slice(text);
                 if end.is_some() {
-                    line.pop_if(|byte| *byte == b'\r');
+                    line.bytes_mut().pop_if(|byte| *byte == b'\r');
                     break;
                 }
             }
-            Err(Errno::AGAIN) => wait(stage, source)?,
-            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN | Errno::INTR) => {}
             Err(e) => return Err(e.into()),
         }
     }
@@ -205,8 +232,11 @@ impl<'a> Silence<'a> {
         let mut silent = before.clone();
         silent.local_modes -= LocalModes::ECHO | LocalModes::ECHONL;
         // Whoever suspends us here would type on in the open: shells turn the echo back on, and the
-        // key would be asked for no more. 0 is _POSIX_VDISABLE on Linux.
-        silent.special_codes[SpecialCodeIndex::VSUSP] = 0;
+        // key would be asked for no more. Whoever makes us dump core (Ctrl-\) would find a terminal
+        // that shows nothing. 0 is _POSIX_VDISABLE on Linux.
+        for key in [SpecialCodeIndex::VSUSP, SpecialCodeIndex::VQUIT] {
+            silent.special_codes[key] = 0;
+        }
         set(terminal.as_fd(), &silent)?;
         Ok(Self { terminal, before })
     }

@@ -130,7 +130,7 @@ fn a_wait_for_a_password_is_ended_by_a_signal_or_a_limit() {
     Socks5
         .tool(9, &[&word, "--max-time=300ms"])
         .run()
-        .fails(124, &["password", "300ms"])
+        .fails(124, &["password", "--max-time"])
         .took_about(ms(300));
 }
 
@@ -276,13 +276,13 @@ fn the_terminal_is_as_before_whatever_ends_the_question() {
     // A limit.
     let (server, terminal) = (Server::new(), Terminal::new());
     let run = asked(&terminal, Socks5, &server, &["--max-time=400ms"]);
-    run.wait().fails(124, &["password", "400ms"]);
+    run.wait().fails(124, &["password", "--max-time"]);
     assert_eq!(terminal.settings(), before);
     // Ctrl-D.
     let (server, mut terminal) = (Server::new(), Terminal::new());
     let run = asked(&terminal, Socks5, &server, &[]);
     terminal.type_in("\x04");
-    run.wait().fails(6, &["password", "none was typed"]);
+    run.wait().fails(2, &["password", "empty"]);
     assert_eq!(terminal.settings(), before);
     assert!(!server.has_client_within(ms(0)));
 }

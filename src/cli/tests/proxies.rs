@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{stop_or_plan, usage_lines::usage};
 use crate::plan::{
-    Action, Connect, Endpoint, Login, PasswordFrom, Proxy, ProxyNames, ProxyProtocol,
+    Action, Connect, Endpoint, Login, Proxy, ProxyNames, ProxyProtocol, SecretSource,
 };
 
 #[track_caller]
@@ -80,20 +80,24 @@ fn a_proxy_is_told_the_target_as_it_was_given() {
 
 #[test]
 fn passwords_come_from_where_they_are_said_to_be() {
-    use PasswordFrom::*;
+    use SecretSource::*;
     let bob = || Some("bob".to_owned());
     let file = |name: &str| File(PathBuf::from(name));
     let table = [
-        ("-P bob", bob(), Terminal),
-        ("-X 4 -P bob", bob(), Nowhere),
-        ("-X 4a --proxy-user=bob", bob(), Nowhere),
-        ("-X connect -P bob", bob(), Terminal),
-        ("-P bob --proxy-auth-file f", bob(), file("f")),
-        ("--proxy-auth-file=f", None, file("f")),
-        ("--proxy-auth-file ./fd:3", None, file("./fd:3")),
-        ("--proxy-auth-file fd:3", None, Descriptor(3)),
-        ("--proxy-auth-env V", None, Environment("V".into())),
-        ("-P bob --proxy-auth-env=V", bob(), Environment("V".into())),
+        ("-P bob", bob(), Some(Terminal)),
+        ("-X 4 -P bob", bob(), None),
+        ("-X 4a --proxy-user=bob", bob(), None),
+        ("-X connect -P bob", bob(), Some(Terminal)),
+        ("-P bob --proxy-auth-file f", bob(), Some(file("f"))),
+        ("--proxy-auth-file=f", None, Some(file("f"))),
+        ("--proxy-auth-file ./fd:3", None, Some(file("./fd:3"))),
+        ("--proxy-auth-file fd:3", None, Some(Descriptor(3))),
+        ("--proxy-auth-env V", None, Some(Environment("V".into()))),
+        (
+            "-P bob --proxy-auth-env=V",
+            bob(),
+            Some(Environment("V".into())),
+        ),
     ];
     for (words, user, password) in table {
         let expected = Some(Login { user, password });
@@ -106,6 +110,8 @@ fn passwords_come_from_where_they_are_said_to_be() {
 fn what_no_proxy_can_do_is_said_in_one_line() {
     let table = [
         ("-x p -l 80", "options '-x' and '-l' exclude each other"),
+        ("-x p -U /s", "options '-x' and '-U' exclude each other"),
+        ("-x p -u a 1", "options '-u' and '-x' exclude each other"),
         ("a 1 -X 5", "option '-X' needs '-x'"),
         ("a 1 -P bob", "option '-P' needs '-x'"),
         ("-l 1 -P bob", "option '-P' needs '-x'"),
@@ -124,7 +130,7 @@ fn what_no_proxy_can_do_is_said_in_one_line() {
         ),
         (
             "a 1 -x p -X 4 --proxy-auth-env V",
-            "option '--proxy-auth-env': SOCKS4 has no passwords; '-P' names the user",
+            "SOCKS4 has no passwords; '-P' names the user",
         ),
         (
             "a 1 -x p -X 6",
@@ -143,6 +149,10 @@ fn what_no_proxy_can_do_is_said_in_one_line() {
             "a 1 --proxy http://p:1",
             "option '--proxy': proxy 'http://p:1' is a URL; HOST or HOST:PORT is wanted, and the \
              protocol with '-X'",
+        ),
+        (
+            "a 1 -x p --proxy-auth-env A=B",
+            "option '--proxy-auth-env': 'A=B' is no variable's name",
         ),
         ("a 1 -x p:", "option '-x': port '' is empty"),
         ("a 1 -x :1", "option '-x': host '' is empty"),

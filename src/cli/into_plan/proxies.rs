@@ -1,31 +1,38 @@
 //! From the words about a proxy to a [`Proxy`], with the rules about what it can be asked for.
 
-use std::{ffi::OsStr, net::IpAddr};
+use std::{
+    ffi::{OsStr, OsString},
+    net::IpAddr,
+};
 
 use super::{
-    proxies::{Dns, Kind, Proxies},
-    usage::quote,
+    super::{
+        proxies::{Dns, Kind, Proxies},
+        usage::quote,
+    },
+    exclude,
 };
-use crate::plan::{Endpoint, Host, Login, PasswordFrom, Port, Proxy, ProxyNames, ProxyProtocol};
+use crate::plan::{Endpoint, Host, Login, Port, Proxy, ProxyNames, ProxyProtocol, SecretSource};
 
 /// What a length of one byte can tell; for SOCKS4, which has none, it is our own limit.
 const SOCKS_LIMIT: usize = 255;
 
 impl Proxies {
-    /// The first option that means nothing without `-x`.
-    pub(super) fn lacks_proxy(&self) -> Option<&'static str> {
-        let given = [
+    /// Options that contradict each other, and those that mean nothing without `-x`.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let (file, variable) = (self.auth_file.is_some(), self.auth_env.is_some());
+        exclude(&[(file, "--proxy-auth-file", variable, "--proxy-auth-env")])?;
+        let for_proxies = [
             (self.kind.is_some(), "-X"),
             (self.user.is_some(), "-P"),
-            (self.auth_file.is_some(), "--proxy-auth-file"),
-            (self.auth_env.is_some(), "--proxy-auth-env"),
+            (file, "--proxy-auth-file"),
+            (variable, "--proxy-auth-env"),
             (self.dns.is_some(), "--proxy-dns"),
         ];
-        let mut given = given.into_iter().filter(|(given, _)| *given);
-        given
-            .next()
-            .filter(|_| self.proxy.is_none())
-            .map(|(_, name)| name)
+        match for_proxies.into_iter().find(|(given, _)| *given) {
+            Some((_, name)) if self.proxy.is_none() => Err(format!("option '{name}' needs '-x'")),
+            _ => Ok(()),
+        }
     }
 
     /// The proxy, if there is one, for this target.
@@ -102,35 +109,25 @@ fn is_reg_name(byte: u8) -> bool {
 
 fn login(
     user: Option<String>,
-    file: Option<PasswordFrom>,
-    variable: Option<std::ffi::OsString>,
+    file: Option<SecretSource>,
+    variable: Option<OsString>,
     protocol: ProxyProtocol,
 ) -> Result<Option<Login>, String> {
-    let password = match (file, variable) {
-        (Some(_), Some(_)) => {
-            return Err(
-                "options '--proxy-auth-file' and '--proxy-auth-env' exclude each other".into(),
-            );
-        }
-        (Some(from), None) => Some((from, "--proxy-auth-file")),
-        (None, Some(name)) => Some((PasswordFrom::Environment(name), "--proxy-auth-env")),
-        (None, None) => None,
-    };
     if let Some(user) = &user {
         check_user(user, protocol)?;
     }
-    let password = match (password, protocol) {
-        (Some((_, option)), ProxyProtocol::Socks4) => {
-            return Err(format!(
-                "option '{option}': SOCKS4 has no passwords; '-P' names the user"
-            ));
+    let password = match (file, variable, protocol) {
+        (None, None, ProxyProtocol::Socks4) => None,
+        (_, _, ProxyProtocol::Socks4) => {
+            return Err("SOCKS4 has no passwords; '-P' names the user".to_owned());
         }
-        (Some((from, _)), _) => from,
-        (None, _) if user.is_none() => return Ok(None),
-        (None, ProxyProtocol::Socks4) => PasswordFrom::Nowhere,
-        (None, _) => PasswordFrom::Terminal,
+        (None, None, _) if user.is_none() => return Ok(None),
+        (None, None, _) => Some(SecretSource::Terminal),
+        (Some(from), _, _) => Some(from),
+        (None, Some(name), _) => Some(SecretSource::Environment(name)),
     };
-    Ok(Some(Login { user, password }))
+    let known = user.is_some() || password.is_some();
+    Ok(known.then_some(Login { user, password }))
 }
 
 fn check_user(user: &str, protocol: ProxyProtocol) -> Result<(), String> {
