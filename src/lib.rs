@@ -1,18 +1,19 @@
 //! A netcat whose exit status can be trusted.
 //!
 //! ```text
-//! argv ─cli─▶ Plan ─run─▶ Address ─net─▶ socket ─▶ Stream ┐
-//!                                                         ├─ Link{ up: Pump, down: Pump } ─▶ Outcome ─▶ exit status
-//!                         standard input and output ─▶ Stream ┘
+//! argv ─cli─▶ Plan ─run─▶ Address ─net─▶ socket ─proxy─▶ Stream ┐
+//!                                                               ├─ Link{ up: Pump, down: Pump } ─▶ Outcome ─▶ exit status
+//!                           standard input and output ─▶ Stream ┘
 //! ```
 //!
 //! # The evolution of a run
 //!
 //! A run begins as words. `cli` turns them into a [`plan::Plan`], and after that nobody asks whether
 //! options go together. `run` tells the plan's story: names become addresses and addresses a
-//! connected socket (`net`), under one deadline. The socket, and standard input and output beside
-//! it, become streams (`stream`): two ways each, none of which ever waits. A `relay::Link` joins the
-//! two with a pump for each direction. A pump passes on every byte once, in order, and then the end,
+//! connected socket (`net`), under one deadline. If it leads to a proxy, a handshake comes first
+//! (`proxy`), which leaves nothing behind but the bytes that were read too many. The socket, and
+//! standard input and output beside it, become streams (`stream`): two ways each, none of which ever
+//! waits. A `relay::Link` joins the two with a pump for each direction. A pump passes on every byte once, in order, and then the end,
 //! once. What one direction's end means for the other is decided in the link alone. All waiting is
 //! in one place (`event`). When the link is over it leaves an [`outcome::Outcome`], and one function
 //! makes the exit status of it; `report` says the rest in one line.
@@ -28,7 +29,8 @@
 //! | [`run`] | one story a file |
 //! | [`report`] | the only place that writes words for people |
 //! | `relay` | pumps and links: moving bytes, and the end of data |
-//! | `net` | looking up, connecting, listening |
+//! | `proxy` | what is said to a proxy before the payload, as state machines without I/O |
+//! | `net` | looking up, connecting, listening; the options of sockets |
 //! | `stream` | one interface for sockets and for standard input and output |
 //! | `event` | waiting: the loop, deadlines, signals |
 //! | `os` | what only one platform has |
@@ -40,6 +42,7 @@ mod net;
 mod os;
 pub mod outcome;
 pub mod plan;
+mod proxy;
 mod relay;
 pub mod report;
 pub mod run;

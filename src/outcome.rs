@@ -1,14 +1,14 @@
 //! How a run ended, and the one function that turns it into an exit status.
 //!
 //! The table is in the man page under EXIT STATUS. When several reasons apply, the first of
-//! 2, 4, 5, 3, 124, 1 is the status; a signal that ended the run goes before all of them.
+//! 2, 6, 4, 5, 3, 124, 1 is the status; a signal that ended the run goes before all of them.
 
 use std::{io, time::Duration};
 
 /// The limits that a run may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// `--connect-timeout`: looking up and connecting.
+    /// `--connect-timeout`: looking up, connecting and a proxy's answer.
     Connect,
     /// `--accept-timeout`: waiting for a client.
     Accept,
@@ -49,6 +49,8 @@ pub enum UpEnd {
     InputFailed(io::Error),
     /// The peer closed, reset or vanished first.
     NotDelivered(io::Error),
+    /// Nobody is there for our datagrams, as the kernel says (ICMP).
+    Refused(io::Error),
 }
 
 /// How the peer's way to our output ended.
@@ -101,6 +103,17 @@ pub struct Counters {
     pub sent: u64,
     /// From the peer to our output.
     pub received: u64,
+    /// In how many datagrams, where it was datagrams.
+    pub datagrams: Option<DatagramCounters>,
+}
+
+/// Datagrams moved so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DatagramCounters {
+    /// From our input.
+    pub sent: u64,
+    /// Received.
+    pub received: u64,
 }
 
 /// Why a run never came to a connection.
@@ -109,10 +122,12 @@ pub enum Setback {
     /// What was asked for makes no sense, as it turned out: a service or an interface that does not
     /// exist, a descriptor that is not open.
     Usage,
-    /// Something of ours could not be written.
+    /// Something of ours could not be read or written.
     Local,
-    /// Lookup, connecting, binding, listening or accepting failed.
+    /// Lookup, connecting, binding, listening or accepting failed, or a proxy refused.
     Failed,
+    /// Credentials were wrong or missing.
+    NotTrusted,
     /// It was stopped before.
     Stopped(Stop),
 }
@@ -132,6 +147,8 @@ pub enum Status {
     Local,
     /// 5: not delivered.
     NotDelivered,
+    /// 6: not trusted.
+    NotTrusted,
     /// 124: a time limit ran out.
     Expired,
     /// Ended by a signal: 128 + n, as shells show it.
@@ -148,6 +165,7 @@ impl Status {
             Self::Broken => 3,
             Self::Local => 4,
             Self::NotDelivered => 5,
+            Self::NotTrusted => 6,
             Self::Expired => 124,
             Self::Signal(n) => 128_u8.saturating_add(u8::try_from(n).unwrap_or(u8::MAX)),
         }
@@ -161,6 +179,7 @@ impl Setback {
             Self::Usage => Status::Usage,
             Self::Local => Status::Local,
             Self::Failed => Status::NotStarted,
+            Self::NotTrusted => Status::NotTrusted,
             Self::Stopped(Stop::Expired(_)) => Status::Expired,
             Self::Stopped(Stop::Signal(n)) => Status::Signal(n),
         }
@@ -170,7 +189,7 @@ impl Setback {
 impl Outcome {
     /// The exit status.
     pub fn status(&self) -> Status {
-        use Status::{Broken, Expired, Local, NotDelivered, Signal, Success};
+        use Status::{Broken, Expired, Local, NotDelivered, NotStarted, Signal, Success};
 
         match (self.stop, &self.up, &self.down) {
             (Some(Stop::Signal(n)), _, _) => Signal(n),
@@ -181,6 +200,7 @@ impl Outcome {
             (_, UpEnd::NotDelivered(_), _) | (None, UpEnd::Cut, _) => NotDelivered,
             (_, _, DownEnd::Broken(_)) => Broken,
             (Some(Stop::Expired(_)), _, _) => Expired,
+            (None, UpEnd::Refused(_), _) => NotStarted,
             (None, UpEnd::Delivered | UpEnd::Open, DownEnd::Complete | DownEnd::Open) => Success,
         }
     }
@@ -194,13 +214,14 @@ mod tests {
         io::Error::from_raw_os_error(libc::EIO)
     }
 
-    fn ups() -> [UpEnd; 5] {
+    fn ups() -> [UpEnd; 6] {
         [
             UpEnd::Delivered,
             UpEnd::Open,
             UpEnd::Cut,
             UpEnd::InputFailed(error()),
             UpEnd::NotDelivered(error()),
+            UpEnd::Refused(error()),
         ]
     }
 
@@ -227,6 +248,7 @@ mod tests {
             UpEnd::Cut if outcome.stop.is_some() => {}
             UpEnd::Cut | UpEnd::NotDelivered(_) => reasons.push(5),
             UpEnd::InputFailed(_) => reasons.push(4),
+            UpEnd::Refused(_) => reasons.push(1),
         }
         match outcome.down {
             DownEnd::Complete | DownEnd::Open => {}
@@ -234,11 +256,30 @@ mod tests {
             DownEnd::ReaderLeft => reasons.push(141),
             DownEnd::Broken(_) => reasons.push(3),
         }
-        let order = [130, 141, 4, 5, 3, 124];
+        let order = [130, 141, 4, 5, 3, 124, 1];
         order
             .into_iter()
             .find(|code| reasons.contains(code))
             .unwrap_or(0)
+    }
+
+    #[test]
+    fn a_setback_has_its_status() {
+        let expired = Expired {
+            limit: Limit::Connect,
+            length: Duration::from_secs(1),
+        };
+        let table = [
+            (Setback::Usage, 2),
+            (Setback::Failed, 1),
+            (Setback::Local, 4),
+            (Setback::NotTrusted, 6),
+            (Setback::Stopped(Stop::Expired(expired)), 124),
+            (Setback::Stopped(Stop::Signal(libc::SIGTERM)), 143),
+        ];
+        for (setback, code) in table {
+            assert_eq!(setback.status().code(), code, "{setback:?}");
+        }
     }
 
     #[test]
@@ -253,7 +294,7 @@ mod tests {
             Some(Stop::Expired(expired)),
             Some(Stop::Signal(libc::SIGINT)),
         ] {
-            for up in 0..5 {
+            for up in 0..6 {
                 for down in 0..5 {
                     let outcome = Outcome {
                         up: ups().into_iter().nth(up).unwrap(),
@@ -271,7 +312,7 @@ mod tests {
         }
         assert_eq!(
             codes.into_iter().collect::<Vec<_>>(),
-            [0, 3, 4, 5, 124, 130, 141]
+            [0, 1, 3, 4, 5, 124, 130, 141]
         );
     }
 }

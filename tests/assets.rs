@@ -74,7 +74,12 @@ fn completion(shell: Shell) -> String {
     let script = without_trailing_blanks(&String::from_utf8(script).unwrap());
     match shell {
         // A colon ends the field of zsh's list that the name of the value stands in.
-        Shell::Zsh => script.replace(":fd:N|FILE:", ":fd\\:N|FILE:"),
+        Shell::Zsh => ["fd:N|FILE", "FILE|fd:N", "HOST[:PORT]", "LEVEL:NAME:VALUE"]
+            .into_iter()
+            .fold(script, |script, name| {
+                let escaped = name.replace(':', "\\:");
+                script.replace(&format!(":{name}:"), &format!(":{escaped}:"))
+            }),
         _ => script,
     }
 }

@@ -14,7 +14,7 @@
 use std::{
     fmt, fs,
     io::{BufRead, BufReader, Read, Write},
-    net::TcpListener,
+    net::{TcpListener, UdpSocket},
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -35,6 +35,8 @@ const RUN: &[&str] = &[
     "Serve a file",
     "Send a directory",
     "Serve a directory",
+    "Send to a Unix socket",
+    "Send a datagram",
     "Ask an HTTP server",
     "In a script",
     "Give up in time",
@@ -144,6 +146,33 @@ fn a_directory_is_served() {
         let data = case.random_file(0, "photos/one.jpg");
         case.run_machines(["", ""]);
         assert!(case.read(1, "photos/one.jpg") == data);
+    }
+}
+
+#[test]
+fn a_file_goes_through_a_unix_socket() {
+    for case in cases("Send to a Unix socket") {
+        let data = case.random_file(0, "original");
+        case.start(0, &case.sections[0], "")
+            .wait()
+            .succeeded()
+            .was_silent();
+        assert!(case.read(0, "copy") == data);
+        assert!(!case.machine(0).join("backup.sock").exists());
+    }
+}
+
+#[test]
+fn a_datagram_is_sent() {
+    for case in cases("Send a datagram") {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        server.set_read_timeout(Some(DEADLINE)).unwrap();
+        let port = server.local_addr().unwrap().port().to_string();
+        let script = case.sections[0].replace("8125", &port);
+        case.start(0, &script, "").wait().succeeded().was_silent();
+        let mut datagram = [0; 64];
+        let n = server.recv(&mut datagram).unwrap();
+        assert_eq!(&datagram[..n], b"deploys:1|c\n");
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     fmt::Write,
     fs,
     thread::available_parallelism,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use crate::{Result, tool::Tool, transfer::Bench};
@@ -39,7 +39,7 @@ impl Machine {
     }
 
     /// All of it in Markdown.
-    pub(crate) fn describe(&self, tools: &[Tool], missing: &[String]) -> String {
+    pub(crate) fn describe(&self, tools: &[Tool], missing: &[String], others: f64) -> String {
         let date = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         let mut text = String::from("# Throughput\n\n");
         let mut line = |words: String| {
@@ -62,14 +62,16 @@ impl Machine {
             self.started.elapsed().as_secs()
         ));
         line(format!(
-            "- socket buffers as the kernel sets them: tcp_rmem {}, tcp_wmem {}, core/wmem_default {}",
+            "- TCP as the kernel sets it up: {}, tcp_rmem {}, tcp_wmem {}",
+            first_line("/proc/sys/net/ipv4/tcp_congestion_control"),
             spaced("/proc/sys/net/ipv4/tcp_rmem"),
             spaced("/proc/sys/net/ipv4/tcp_wmem"),
-            first_line("/proc/sys/net/core/wmem_default")
         ));
         line(format!(
-            "- load average at the start {}; {} of the time taken by other guests of the host",
+            "- load average at the start {}; {:.0} % of the processors taken by other programs during \
+             the transfers, {} of the time by other guests of the host",
             self.load,
+            others * 100.0,
             self.stolen_share()
         ));
         for tool in tools.iter().filter(|tool| !tool.version.is_empty()) {
@@ -98,7 +100,7 @@ fn cpu() -> String {
         let line = info.lines().find(|line| line.starts_with(name))?;
         Some(line.split_once(':')?.1.trim())
     };
-    let cores = available_parallelism().map_or(0, usize::from);
+    let cores = cores();
     let model = field("model name").unwrap_or("unknown CPU");
     let number = field("model\t").unwrap_or("unknown");
     let guest = match field("flags") {
@@ -110,14 +112,30 @@ fn cpu() -> String {
 
 /// What the hypervisor took and the whole, in ticks of all cores: proc_stat(5).
 fn stolen() -> Option<(u64, u64)> {
-    let line = first_line("/proc/stat");
-    let ticks: Vec<u64> = line
-        .split_whitespace()
-        .skip(1)
-        .take(8)
-        .filter_map(|word| word.parse().ok())
-        .collect();
+    let ticks = ticks();
     Some((*ticks.get(7)?, ticks.iter().sum()))
+}
+
+/// The time that all processes have had of all cores since the start.
+pub(crate) fn busy() -> Duration {
+    // user, nice and system, in hundredths of a second everywhere.
+    let ticks: u64 = ticks().iter().take(3).sum();
+    Duration::from_millis(10 * ticks)
+}
+
+fn ticks() -> Vec<u64> {
+    let line = first_line("/proc/stat");
+    let words = line.split_whitespace().skip(1).take(8);
+    words.filter_map(|word| word.parse().ok()).collect()
+}
+
+fn cores() -> usize {
+    available_parallelism().map_or(1, usize::from)
+}
+
+/// Which part of the machine that is for so long.
+pub(crate) fn share(busy: Duration, time: Duration) -> f64 {
+    busy.as_secs_f64() / time.as_secs_f64() / cores() as f64
 }
 
 fn first_line(path: &str) -> String {

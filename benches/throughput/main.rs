@@ -20,6 +20,9 @@
 //! | `limit` | nothing but the system calls that have to be made, see `limit.rs`: no options, no time limits, no checks |
 //! | `base` | another oxnc, for instance one built before a change, if `OXNC_BENCH_BASE` names it |
 //!
+//! A transfer during which other programs took more than a tenth of the processors is repeated, up
+//! to three times. How much they took of those that count is told above the table.
+//!
 //! What arrives is checked outside the timed part: the digest of every output file, the digest of
 //! the warm-up round's output pipe and the byte count of the others; for /dev/null the count that
 //! the tool or the kernel (`wchar` in /proc/PID/io) tells. A tool that exits with anything but 0,
@@ -62,6 +65,12 @@ use transfer::{Bench, Sample};
 /// Every failure ends in a line of text.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
+/// A transfer counts if other programs took no more of the processors meanwhile,
+const QUIET: f64 = 0.1;
+
+/// or when it has been repeated so often.
+const REPEATS: usize = 3;
+
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -103,13 +112,14 @@ fn run(filter: &str) -> Result<()> {
     let bench = Bench::new(bytes)?;
     let machine = Machine::look(&bench, rounds)?;
     let mut rows = Vec::new();
+    let mut others = Vec::new();
     for case in case::all().filter(|case| case.to_string().contains(filter)) {
         eprintln!("{case} ...");
-        rows.extend(measure(&bench, &tools, case, rounds)?);
+        rows.extend(measure(&bench, &tools, case, rounds, &mut others)?);
     }
     let report = format!(
         "{}\n{}\n{}",
-        machine.describe(&tools, &missing),
+        machine.describe(&tools, &missing, mean(&others)),
         table::render(&rows),
         table::targets(&rows)
     );
@@ -122,7 +132,13 @@ fn run(filter: &str) -> Result<()> {
 }
 
 /// Runs one case with every tool, round by round.
-fn measure(bench: &Bench, tools: &[Tool], case: Case, rounds: usize) -> Result<Vec<Row>> {
+fn measure(
+    bench: &Bench,
+    tools: &[Tool],
+    case: Case,
+    rounds: usize,
+    others: &mut Vec<f64>,
+) -> Result<Vec<Row>> {
     let _lock = lock()?;
     let mut results: Vec<Result<Vec<Sample>>> = tools.iter().map(|_| Ok(Vec::new())).collect();
     for round in 0..=rounds {
@@ -135,12 +151,11 @@ fn measure(bench: &Bench, tools: &[Tool], case: Case, rounds: usize) -> Result<V
                 continue;
             };
             let Ok(samples) = result else { continue };
-            match bench.transfer(tool, case, warm_up) {
+            match undisturbed(bench, tool, case, warm_up) {
+                Ok(_) if warm_up => {}
                 Ok(sample) => {
-                    eprint!(" {} {:.2} s,", tool.name, sample.time.as_secs_f64());
-                    if !warm_up {
-                        samples.push(sample);
-                    }
+                    others.push(sample.others);
+                    samples.push(sample);
                 }
                 Err(e) => *result = Err(e),
             }
@@ -159,6 +174,23 @@ fn measure(bench: &Bench, tools: &[Tool], case: Case, rounds: usize) -> Result<V
         },
     });
     Ok(rows.collect())
+}
+
+/// Repeats a transfer that other programs have disturbed, but not for ever.
+fn undisturbed(bench: &Bench, tool: &Tool, case: Case, warm_up: bool) -> Result<Sample> {
+    for _ in 0..REPEATS {
+        let sample = bench.transfer(tool, case, warm_up)?;
+        if warm_up || sample.others < QUIET {
+            eprint!(" {} {:.2} s,", tool.name, sample.time.as_secs_f64());
+            return Ok(sample);
+        }
+        eprint!(" ({} {:.2} s)", tool.name, sample.time.as_secs_f64());
+    }
+    bench.transfer(tool, case, warm_up)
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
 fn lock() -> Result<Option<File>> {

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use crate::{
     Result,
     case::{Case, Input, Output, Transport},
-    data,
+    data, machine,
     process::{Exit, Process, wait_all},
     tool::{Kind, Meeting, Tool},
 };
@@ -46,6 +46,8 @@ pub(crate) struct Sample {
     pub time: Duration,
     pub sender: Duration,
     pub receiver: Duration,
+    /// The part of the processors that programs took that are none of ours.
+    pub others: f64,
 }
 
 impl Bench {
@@ -90,6 +92,7 @@ impl Bench {
         let mut sender = tool.sender(&meeting);
         sender.stdin(stdin);
 
+        let busy = machine::busy();
         let start = Instant::now();
         let mut sender = Process::start("sender", sender)?;
         let mut consumer = sink.consumer;
@@ -99,12 +102,15 @@ impl Bench {
         let slowest = Duration::from_secs(self.bytes / CRAWL);
         wait_all(&mut all, start + START + slowest)?;
 
-        let sent = sender.success()?;
-        let received = receiver.success()?;
-        let mut end = sent.at.max(received.at);
-        if let Some(consumer) = &consumer {
-            end = end.max(consumer.success()?.at);
-        }
+        let busy = machine::busy() - busy;
+
+        let exits: Vec<&Exit> = all
+            .iter()
+            .map(|process| process.success())
+            .collect::<Result<_>>()?;
+        let end = exits.iter().map(|exit| exit.at).max().unwrap_or(start);
+        let ours: Duration = exits.iter().map(|exit| exit.cpu).sum();
+        let (sent, received) = (sender.success()?, receiver.success()?);
         if let Some(file) = sink.file {
             self.check(data::digest_of(&file)?)?;
         } else if let Some(told) = sink.told {
@@ -116,6 +122,7 @@ impl Bench {
             time: end - start,
             sender: sent.cpu,
             receiver: received.cpu,
+            others: machine::share(busy.saturating_sub(ours), end - start),
         })
     }
 

@@ -14,6 +14,7 @@ pub(super) struct Connecting {
     ///
     /// A name or a numeric address. Of the peer's addresses, only those of a family that ADDR has
     /// are tried. With -l this is the address to listen on, or with -U the path.
+    /// With -u and -U, but without -l, it is the path of our own socket.
     #[arg(
         short = 's',
         long = "source",

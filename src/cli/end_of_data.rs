@@ -28,7 +28,7 @@ pub(super) struct EndOfData {
     /// Send no FIN before the run is done
     ///
     /// For peers that take the end of their input for the end of the connection, and then do not
-    /// answer.
+    /// answer. Many proxies are such peers.
     #[arg(long = "no-shutdown")]
     pub(super) no_shutdown: bool,
 

@@ -1,5 +1,7 @@
 //! From words to a [`Plan`]: every rule about options and operands that do not go together.
 
+mod socket_options;
+
 use std::{
     ffi::{OsStr, OsString},
     net::IpAddr,
@@ -37,16 +39,23 @@ impl Words {
         let transfer = transfer(&self.end_of_data);
         let limits = limits(&self.time_limits);
         let verbosity = self.messages.verbose;
+        let datagrams = self.datagram_settings()?;
+        let socket_options = self.socket_options.in_order();
         let action = match (self.listening.listen, self.names.unix) {
             (true, true) => Action::Listen(self.listen_unix(inherited)?),
             (true, false) => Action::Listen(self.listen(lookup, inherited)?),
             (false, true) => Action::ConnectUnix(self.unix_address()?.ok_or(NO_PATH)?),
             (false, false) => Action::Connect(self.connect(lookup)?),
         };
+        let action = match datagrams {
+            Some(settings) => settings.apply(action)?,
+            None => action,
+        };
         Ok(Plan {
             action,
             transfer,
             limits,
+            socket_options,
             verbosity,
         })
     }
@@ -81,13 +90,7 @@ impl Words {
                 "-U",
             ),
         ];
-        for (one, its_name, other, other_name) in excluding {
-            if one && other {
-                return Err(format!(
-                    "options '{its_name}' and '{other_name}' exclude each other"
-                ));
-            }
-        }
+        exclude(&excluding)?;
         let for_listeners = [
             (self.listening.print_port.is_some(), "--print-port"),
             (
@@ -95,9 +98,9 @@ impl Words {
                 "--accept-timeout",
             ),
             (self.listening.unix_mode.is_some(), "--unix-mode"),
-            // A Unix socket that connects has no name of its own.
+            // A stream's Unix socket that connects has no name of its own.
             (
-                self.names.unix && self.connecting.source.is_some(),
+                self.names.unix && !self.datagrams.udp && self.connecting.source.is_some(),
                 "-s' with '-U",
             ),
         ];
@@ -109,7 +112,16 @@ impl Words {
         if self.listening.unix_mode.is_some() && !self.names.unix {
             return Err("option '--unix-mode' needs '-U'".to_owned());
         }
-        Ok(())
+        if self.proxies.proxy.is_some() && self.listening.listen {
+            return Err("options '-x' and '-l' exclude each other".into());
+        }
+        if self.proxies.proxy.is_some() && self.names.unix {
+            return Err("options '-x' and '-U' exclude each other".into());
+        }
+        if let Some(name) = self.proxies.lacks_proxy() {
+            return Err(format!("option '{name}' needs '-x'"));
+        }
+        self.socket_options.check(self.names.unix)
     }
 
     fn connect(self, lookup: Lookup) -> Result<Connect, String> {
@@ -137,12 +149,21 @@ impl Words {
             .filter(|port| *port != Port::Number(0));
         let host = local_host(self.connecting.source)?;
         check_lookup(lookup, host.as_ref(), port.as_ref())?;
-        check_lookup(lookup, Some(&target.host), Some(&target.port))?;
+        let proxy = self.proxies.for_target(&target)?;
+        match &proxy {
+            // What the proxy does with the target's address is not for us to choose.
+            Some(proxy) => {
+                check_lookup(lookup, Some(&proxy.server.host), Some(&proxy.server.port))?;
+                check_lookup(lookup, None, Some(&target.port))?;
+            }
+            None => check_lookup(lookup, Some(&target.host), Some(&target.port))?,
+        }
         let source = (host.is_some() || port.is_some()).then_some(Source { host, port });
         Ok(Connect {
             target,
             source,
             lookup,
+            proxy,
         })
     }
 
@@ -198,7 +219,10 @@ impl Words {
             (None, Some(_)) if lookup.family != Family::Any => {
                 return Err("-4 and -6 do not apply to sockets that were passed in".to_owned());
             }
-            (None, Some(count)) if host.is_none() => ListenOn::Inherited(count),
+            (None, Some(count)) if host.is_none() => {
+                self.socket_options.check_inherited()?;
+                ListenOn::Inherited(count)
+            }
             (None, _) => return Err("-l needs a port".to_owned()),
         };
         Ok(Listen {
@@ -224,9 +248,11 @@ impl Words {
         })
     }
 
-    /// The one word of `-U`, or its `-s`.
+    /// The one word of `-U`, or its `-s`, unless that is the caller's own name.
     fn unix_address(&self) -> Result<Option<UnixAddress>, String> {
-        let word = match (&self.connecting.source, self.operands.as_slice()) {
+        let source = self.connecting.source.as_ref();
+        let source = source.filter(|_| self.listening.listen);
+        let word = match (source, self.operands.as_slice()) {
             (Some(_), [word, ..]) => return Err(twice("path", "'-s'", word)),
             (_, [_, extra, ..]) => return Err(too_many(extra)),
             (Some(word), []) | (None, [word]) => word,
@@ -242,6 +268,16 @@ fn local_host(word: Option<OsString>) -> Result<Option<Host>, String> {
     let host = word.map(|word| read("address", &word, Host::parse));
     host.transpose()
         .map_err(|bad| format!("option '-s': {bad}"))
+}
+
+/// Fails for the first two options of which both are given.
+fn exclude(pairs: &[(bool, &str, bool, &str)]) -> Result<(), String> {
+    match pairs.iter().find(|(one, _, other, _)| *one && *other) {
+        Some((_, one, _, other)) => {
+            Err(format!("options '{one}' and '{other}' exclude each other"))
+        }
+        None => Ok(()),
+    }
 }
 
 fn lookup(names: &Names) -> Lookup {

@@ -12,7 +12,7 @@ pub(super) struct Messages {
     #[arg(short = 'v', long = "verbose", action = ArgAction::Count)]
     pub(super) verbose: u8,
 
-    /// Print help; --help says more than -h
+    /// Print help; --help has more options than -h
     #[arg(short = 'h', long = "help", action = ArgAction::Help)]
     help: Option<bool>,
 

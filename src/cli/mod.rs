@@ -5,13 +5,18 @@
 //! options mean together is decided in `into_plan` and nowhere else.
 
 mod connecting;
+mod datagram_plan;
+mod datagrams;
 mod end_of_data;
 mod into_plan;
 mod listening;
 mod messages;
 mod names;
+mod proxies;
+mod socket_options;
 #[cfg(test)]
 mod tests;
+mod through;
 mod time_limits;
 mod usage;
 mod values;
@@ -31,7 +36,7 @@ pub const EXIT_STATUS: &[(&str, &str)] = &[
     ("0", "Everything was moved and both ends ended cleanly."),
     (
         "1",
-        "Could not start: name not found, or connect, bind or listen failed.",
+        "Could not start: name not found; connect, listen or proxy failed.",
     ),
     ("2", "The command line is wrong; nothing was opened."),
     (
@@ -45,6 +50,10 @@ pub const EXIT_STATUS: &[(&str, &str)] = &[
     (
         "5",
         "Not delivered: the peer left before it had acknowledged everything.",
+    ),
+    (
+        "6",
+        "Not trusted: the proxy does not accept the user or the password.",
     ),
     ("124", "A time limit ran out; the message names it."),
     ("128+N", "Ended by signal N, for instance 130 after Ctrl-C."),
@@ -137,13 +146,19 @@ struct Words {
     #[command(flatten)]
     connecting: connecting::Connecting,
     #[command(flatten)]
+    proxies: proxies::Proxies,
+    #[command(flatten)]
     listening: listening::Listening,
+    #[command(flatten)]
+    datagrams: datagrams::DatagramWords,
     #[command(flatten)]
     names: names::Names,
     #[command(flatten)]
     end_of_data: end_of_data::EndOfData,
     #[command(flatten)]
     time_limits: time_limits::TimeLimits,
+    #[command(flatten)]
+    socket_options: socket_options::SocketOptions,
     #[command(flatten)]
     messages: messages::Messages,
     // How many there may be, and what each one is, depends on the options: `into_plan`.

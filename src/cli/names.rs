@@ -27,7 +27,8 @@ pub(super) struct Names {
 
     /// Look nothing up: numeric addresses and ports only
     ///
-    /// No name service is asked. Also spelled --nodns.
+    /// No name service is asked, but names that a proxy is to look up are passed on to it. Also
+    /// spelled --nodns.
     #[arg(short = 'n', long = "numeric", alias = "nodns")]
     pub(super) numeric: bool,
 }

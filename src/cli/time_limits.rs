@@ -27,7 +27,7 @@ pub(super) struct TimeLimits {
 
     /// Limit lookup and connecting [default: 30s]
     ///
-    /// One limit for both together. With 0 there is no limit but the system's own.
+    /// One limit for both together, and for the answer of a proxy. With 0 there is no limit but the system's own.
     #[arg(
         long = "connect-timeout",
         value_name = "DUR",

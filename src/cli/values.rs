@@ -3,6 +3,7 @@
 use std::{
     ffi::{OsStr, OsString},
     fmt::Display,
+    ops::RangeInclusive,
     os::{fd::RawFd, unix::ffi::OsStrExt as _},
     path::PathBuf,
     time::Duration,
@@ -12,7 +13,14 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use thiserror::Error;
 
 use super::{end_of_data::QuitAfter, usage::quote};
-use crate::plan::{Port, PortTo, parse_duration, parse_duration_or_forever};
+use crate::plan::{
+    Group, Host, Keepalive, LARGEST_DATAGRAM, PasswordFrom, Port, PortTo, ProxyAddress, SockOpt,
+    parse_duration, parse_duration_or_forever, parse_kernel_name, parse_number, parse_size,
+    parse_traffic_class, parse_user_timeout,
+};
+
+/// The sizes of buffers that netcat has always taken.
+const BUFFER_SIZES: RangeInclusive<u64> = 1..=1 << 30;
 
 /// One less than `PATH_MAX` of Linux, which counts the NUL.
 const PATH_LIMIT: usize = 4095;
@@ -42,6 +50,28 @@ pub(super) fn port_to() -> impl TypedValueParser<Value = PortTo> {
     value(read_port_to)
 }
 
+/// A number of datagrams, in netcat's range.
+pub(super) fn recv_limit() -> impl TypedValueParser<Value = u64> {
+    value(|word| {
+        let most = i32::MAX.unsigned_abs();
+        read("limit", word, |text| parse_number(text, 1..=most)).map(u64::from)
+    })
+}
+
+/// The size of a datagram.
+pub(super) fn datagram_size() -> impl TypedValueParser<Value = usize> {
+    value(|word| {
+        let most = LARGEST_DATAGRAM as u64;
+        let size = read("size", word, |text| parse_size(text, 1..=most))?;
+        Ok(usize::try_from(size).unwrap_or(LARGEST_DATAGRAM))
+    })
+}
+
+/// A multicast group.
+pub(super) fn group() -> impl TypedValueParser<Value = Group> {
+    value(|word| read("group", word, Group::parse))
+}
+
 /// A file's permissions.
 pub(super) fn mode() -> impl TypedValueParser<Value = u32> {
     value(|word| {
@@ -53,6 +83,102 @@ pub(super) fn mode() -> impl TypedValueParser<Value = u32> {
                 let what = quote(word);
                 BadValue(format!("mode {what} is not an octal number from 0 to 777"))
             })
+    })
+}
+
+/// The size of a socket's buffer.
+pub(super) fn buffer_size() -> impl TypedValueParser<Value = u32> {
+    value(|word| {
+        let size = read("size", word, |text| parse_size(text, BUFFER_SIZES))?;
+        // None of the sizes is larger.
+        Ok(u32::try_from(size).unwrap_or(u32::MAX))
+    })
+}
+
+/// A number from 0 to 255.
+pub(super) fn byte() -> impl TypedValueParser<Value = u8> {
+    value(|word| {
+        let number = read("value", word, |text| parse_number(text, 0..=255))?;
+        Ok(u8::try_from(number).unwrap_or(u8::MAX))
+    })
+}
+
+/// A type of service.
+pub(super) fn traffic_class() -> impl TypedValueParser<Value = u8> {
+    value(|word| read("value", word, parse_traffic_class))
+}
+
+/// The times of keepalive probes.
+pub(super) fn keepalive() -> impl TypedValueParser<Value = Keepalive> {
+    value(|word| read("value", word, Keepalive::parse))
+}
+
+/// A time in milliseconds for `TCP_USER_TIMEOUT`.
+pub(super) fn user_timeout() -> impl TypedValueParser<Value = u32> {
+    value(|word| read("duration", word, parse_user_timeout))
+}
+
+/// The name of something in the kernel.
+pub(super) fn kernel_name() -> impl TypedValueParser<Value = String> {
+    value(|word| read("name", word, parse_kernel_name))
+}
+
+/// An option of setsockopt(2).
+pub(super) fn sockopt() -> impl TypedValueParser<Value = SockOpt> {
+    value(|word| read("value", word, SockOpt::parse))
+}
+
+/// A file.
+pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
+    value(|word| match word.len() {
+        0 => Err(BadValue(format!("{} is no file", quote(word)))),
+        1..=PATH_LIMIT => Ok(PathBuf::from(word)),
+        _ => Err(long_path(word)),
+    })
+}
+
+/// The name of an environment variable.
+pub(super) fn variable() -> impl TypedValueParser<Value = OsString> {
+    value(|word| {
+        if word.is_empty() || word.as_bytes().contains(&b'=') {
+            return Err(BadValue(format!("{} is no variable's name", quote(word))));
+        }
+        Ok(word.to_owned())
+    })
+}
+
+/// A proxy's address.
+pub(super) fn proxy() -> impl TypedValueParser<Value = ProxyAddress> {
+    value(|word| {
+        let (host, port) = read("proxy", word, ProxyAddress::split)?;
+        let port = port.map(|port| read("port", OsStr::new(port), Port::parse));
+        Ok(ProxyAddress {
+            host: read("host", OsStr::new(host), Host::parse)?,
+            port: port.transpose()?,
+        })
+    })
+}
+
+/// A user of a proxy.
+pub(super) fn user() -> impl TypedValueParser<Value = String> {
+    value(|word| {
+        read("user", word, |text| match text {
+            "" => Err("is empty"),
+            _ => Ok(text.to_owned()),
+        })
+    })
+}
+
+/// Where a password is read from.
+pub(super) fn password_file() -> impl TypedValueParser<Value = PasswordFrom> {
+    value(|word| {
+        Ok(match read_place(word)? {
+            Place::Descriptor(1 | 2) => {
+                return Err(bad(word, "is for writing to, and a password is read"));
+            }
+            Place::Descriptor(number) => PasswordFrom::Descriptor(number),
+            Place::File(path) => PasswordFrom::File(path),
+        })
     })
 }
 
@@ -74,10 +200,27 @@ fn value<T: Clone + Send + Sync + 'static>(
 }
 
 fn read_port_to(word: &OsStr) -> Result<PortTo, BadValue> {
-    let bad = |why: &str| Err(BadValue(format!("{} {why}", quote(word))));
+    Ok(match read_place(word)? {
+        Place::Descriptor(1) => {
+            return Err(bad(word, "is stdout, which only the peer's data goes to"));
+        }
+        // Never closed like other descriptors: there may be messages to come.
+        Place::Descriptor(2) => PortTo::Stderr,
+        Place::Descriptor(number) => PortTo::Descriptor(number),
+        Place::File(path) => PortTo::File(path),
+    })
+}
+
+/// An inherited descriptor other than stdin, or a file.
+enum Place {
+    Descriptor(RawFd),
+    File(PathBuf),
+}
+
+fn read_place(word: &OsStr) -> Result<Place, BadValue> {
     let bytes = word.as_bytes();
     if bytes.is_empty() {
-        return bad("is neither fd:N nor a file");
+        return Err(bad(word, "is neither fd:N nor a file"));
     }
     if let Some(digits) = bytes.strip_prefix(b"fd:") {
         let number = str::from_utf8(digits)
@@ -85,16 +228,22 @@ fn read_port_to(word: &OsStr) -> Result<PortTo, BadValue> {
             .filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))
             .and_then(|digits| digits.parse::<RawFd>().ok());
         return match number {
-            None => bad("is not fd: and the number of a descriptor"),
-            Some(0) => bad("is stdin, which the data comes from"),
-            Some(1) => bad("is stdout, which only the peer's data goes to"),
-            // Never closed like other descriptors: there may be messages to come.
-            Some(2) => Ok(PortTo::Stderr),
-            Some(number) => Ok(PortTo::Descriptor(number)),
+            None => Err(bad(word, "is not fd: and the number of a descriptor")),
+            Some(0) => Err(bad(word, "is stdin, which the data comes from")),
+            Some(number) => Ok(Place::Descriptor(number)),
         };
     }
     if bytes.len() > PATH_LIMIT {
-        return bad("is longer than a path can be (4,095 bytes)");
+        return Err(long_path(word));
     }
-    Ok(PortTo::File(PathBuf::from(word)))
+    Ok(Place::File(PathBuf::from(word)))
+}
+
+fn bad(word: &OsStr, why: &str) -> BadValue {
+    BadValue(format!("{} {why}", quote(word)))
+}
+
+fn long_path(word: &OsStr) -> BadValue {
+    let why = "is longer than a path can be (4,095 bytes)";
+    BadValue(format!("{} {why}", quote(word)))
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use rustix::net::{SocketAddrAny, SocketAddrUnix, getsockname};
+use socket2::SockAddr;
 
 use crate::plan::UnixAddress;
 
@@ -32,6 +33,17 @@ impl Address {
     /// A socket's own address, if it has one and of a family that we know.
     pub(super) fn of(socket: impl AsFd) -> io::Result<Option<Self>> {
         Ok(Self::read(getsockname(socket)?))
+    }
+
+    /// The address of a correspondent; a Unix socket may have none.
+    pub(crate) fn of_sender(address: &SockAddr) -> Option<Self> {
+        if let Some(address) = address.as_socket() {
+            return Some(Self::Inet(address));
+        }
+        let path = || Some(UnixAddress::Path(address.as_pathname()?.into()));
+        let name = address.as_abstract_namespace();
+        let name = name.map(|name| UnixAddress::Abstract(name.to_owned()));
+        name.or_else(path).map(Self::Unix)
     }
 
     /// What the system told, in our terms.

@@ -8,9 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::SockRef;
 
-use super::{Attempt, Error, Phase, wait};
+use super::{Attempt, Error, Options, Phase, wait};
 use crate::{
     event::{Deadline, Reactor, Source, Want},
     outcome::Stop,
@@ -26,6 +26,8 @@ pub(crate) struct Dial<'a> {
     pub addresses: &'a [SocketAddr],
     /// Local addresses to bind, at most one a family is used; empty leaves the choice to the kernel.
     pub sources: &'a [SocketAddr],
+    /// What each socket is set to; an address whose socket does not take them is not used.
+    pub options: &'a Options,
 }
 
 /// A connected socket.
@@ -55,7 +57,7 @@ pub(crate) fn dial(
         let now = Instant::now();
         if trying.is_empty() || now >= next {
             match waiting.pop_front() {
-                Some(address) => match start(reactor, address, dial.sources) {
+                Some(address) => match start(reactor, address, dial) {
                     Ok(source) => {
                         next = now + ATTEMPT_DELAY;
                         trying.push(Trying { address, source });
@@ -113,18 +115,16 @@ fn interleave(addresses: &[SocketAddr]) -> VecDeque<SocketAddr> {
     order
 }
 
-fn start(reactor: &Reactor, to: SocketAddr, sources: &[SocketAddr]) -> Result<Source, Attempt> {
+fn start(reactor: &Reactor, to: SocketAddr, dial: &Dial<'_>) -> Result<Source, Attempt> {
     let attempt = |error| Attempt {
         address: to.into(),
         from: None,
         error,
     };
-    let kind = Type::STREAM.nonblocking().cloexec();
-    let socket =
-        Socket::new(Domain::for_address(to), kind, Some(Protocol::TCP)).map_err(attempt)?;
-    if !sources.is_empty() {
+    let socket = dial.options.caller(to).map_err(attempt)?;
+    if !dial.sources.is_empty() {
         let family = |source: &&SocketAddr| source.is_ipv4() == to.is_ipv4();
-        let Some(from) = sources.iter().find(family) else {
+        let Some(from) = dial.sources.iter().find(family) else {
             return Err(attempt(io::Error::from_raw_os_error(libc::EAFNOSUPPORT)));
         };
         let bound = socket

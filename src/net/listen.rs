@@ -11,9 +11,9 @@ use rustix::{
     event::PollFlags,
     net::{Shutdown, SocketFlags},
 };
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Socket, Type};
 
-use super::{Address, Error, Phase, socket_file::SocketFile, unix, wait};
+use super::{Address, Error, Options, Phase, socket_file::SocketFile, unix, wait};
 use crate::{
     event::{self, Deadline, Reactor, Source, Want},
     os,
@@ -26,7 +26,7 @@ const ONE_CLIENT: i32 = 0;
 
 /// How often another port is tried when the one that the kernel gave for the first address is taken
 /// on another one.
-const PORT_TRIES: usize = 32;
+pub(super) const PORT_TRIES: usize = 32;
 
 /// Running out of descriptors or memory delays an accept; each time twice as long.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
@@ -40,6 +40,7 @@ pub(crate) struct Listener {
     addresses: Vec<Address>,
     /// Somebody else listens on the same sockets.
     shared: bool,
+    options: Options,
 }
 
 /// A client.
@@ -52,11 +53,15 @@ pub(crate) struct Client {
 
 /// Listens on every address, on one port. An address of a family that this machine does not have is
 /// left out as long as another one remains; any other failure is one of the whole.
-pub(crate) fn listen(reactor: &Reactor, addresses: &[SocketAddr]) -> Result<Listener, Error> {
+pub(crate) fn listen(
+    reactor: &Reactor,
+    addresses: &[SocketAddr],
+    options: &Options,
+) -> Result<Listener, Error> {
     let mut last = None;
     for _ in 0..PORT_TRIES {
-        match bind_all(addresses) {
-            Ok(sockets) => return Listener::new(reactor, sockets, None),
+        match bind_all(addresses, options) {
+            Ok(sockets) => return Listener::new(reactor, sockets, None, options),
             Err(Error::Listen { address, error })
                 if error.kind() == io::ErrorKind::AddrInUse
                     && addresses.first().is_some_and(|a| a.port() == 0) =>
@@ -74,22 +79,28 @@ pub(crate) fn listen_unix(
     reactor: &Reactor,
     address: &UnixAddress,
     mode: u32,
+    options: &Options,
 ) -> Result<Listener, Error> {
     let socket = unix::stream_socket()?;
+    let failed = |error| Error::listen(Address::Unix(address.clone()), error);
+    options.unix(&socket).map_err(failed)?;
     let bound = match address {
         UnixAddress::Path(path) => SocketFile::bind(&socket, path, mode).map(Some),
         UnixAddress::Abstract(name) => unix::bind_abstract(&socket, name).map(|()| None),
     };
-    let failed = |error| Error::listen(Address::Unix(address.clone()), error);
     let file = bound.map_err(failed)?;
     let socket = Socket::from(socket);
     socket.listen(ONE_CLIENT).map_err(failed)?;
-    Listener::new(reactor, vec![socket], file)
+    Listener::new(reactor, vec![socket], file, options)
 }
 
 /// The sockets that a supervisor passed in: `LISTEN_FDS` of them from descriptor 3 on,
 /// sd_listen_fds(3). They stay open in the supervisor, which may take more clients later.
-pub(crate) fn inherited(reactor: &Reactor, count: usize) -> Result<Listener, Error> {
+pub(crate) fn inherited(
+    reactor: &Reactor,
+    count: usize,
+    options: &Options,
+) -> Result<Listener, Error> {
     let mut sockets = Vec::new();
     for number in (3..).take(count) {
         let fd = os::adopt_fd(number).map_err(|_| Error::Inherited {
@@ -104,7 +115,7 @@ pub(crate) fn inherited(reactor: &Reactor, count: usize) -> Result<Listener, Err
         }
         sockets.push(socket);
     }
-    let listener = Listener::new(reactor, sockets, None)?;
+    let listener = Listener::new(reactor, sockets, None, options)?;
     Ok(Listener {
         shared: true,
         ..listener
@@ -116,12 +127,14 @@ impl Listener {
         reactor: &Reactor,
         sockets: Vec<Socket>,
         file: Option<SocketFile>,
+        options: &Options,
     ) -> Result<Self, Error> {
         let mut listener = Self {
             _file: file,
             sources: Vec::new(),
             addresses: Vec::new(),
             shared: false,
+            options: options.clone(),
         };
         for socket in sockets {
             let unnamed = || Error::System(io::ErrorKind::AddrNotAvailable.into());
@@ -148,7 +161,12 @@ impl Listener {
             let mut exhausted = false;
             for (source, address) in self.sources.iter().zip(&self.addresses) {
                 match self.accept(source, address) {
-                    Ok(Some(client)) => return Ok(client),
+                    Ok(Some(client)) => {
+                        let set = self
+                            .options
+                            .accepted(&client.socket, &client.peer, self.shared);
+                        return set.map(|()| client).map_err(Error::Accept);
+                    }
                     Ok(None) => {}
                     Err(e) if is_exhaustion(&e) => {
                         log::debug!("accept: {e}; once more in {pause:?}");
@@ -192,7 +210,7 @@ impl Listener {
     }
 }
 
-fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Socket>, Error> {
+fn bind_all(addresses: &[SocketAddr], options: &Options) -> Result<Vec<Socket>, Error> {
     let mut sockets: Vec<Socket> = Vec::new();
     let mut missing = None;
     let mut port = None;
@@ -201,7 +219,7 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Socket>, Error> {
         if let Some(port) = port {
             address.set_port(port);
         }
-        match bind(address) {
+        match bind(address, options) {
             Ok(socket) => {
                 port = socket.local_addr()?.as_socket().map(|a| a.port());
                 sockets.push(socket);
@@ -216,9 +234,8 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Socket>, Error> {
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<Socket> {
-    let kind = Type::STREAM.nonblocking().cloexec();
-    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
+fn bind(address: SocketAddr, options: &Options) -> io::Result<Socket> {
+    let socket = options.listener(address)?;
     if address.is_ipv6() {
         // Each family has a socket of its own.
         socket.set_only_v6(true)?;
@@ -230,7 +247,7 @@ fn bind(address: SocketAddr) -> io::Result<Socket> {
 }
 
 /// A machine whose IPv6 is switched off says EADDRNOTAVAIL even of `::` and `::1`.
-fn is_missing_family(e: &io::Error, address: SocketAddr) -> bool {
+pub(super) fn is_missing_family(e: &io::Error, address: SocketAddr) -> bool {
     match e.raw_os_error() {
         Some(libc::EAFNOSUPPORT) => true,
         Some(libc::EADDRNOTAVAIL) => {

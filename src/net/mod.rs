@@ -1,11 +1,14 @@
 //! Names become addresses, addresses become sockets.
 
 mod address;
+mod datagram;
 mod dial;
 mod listen;
+mod options;
 mod resolve;
 mod socket_file;
 mod unix;
+mod unix_datagram;
 
 use std::{
     io,
@@ -14,14 +17,19 @@ use std::{
 };
 
 pub(crate) use address::Address;
+pub(crate) use datagram::{Bound, Called, call, receive, receive_inherited};
 pub(crate) use dial::{Connection, Dial, dial};
 pub(crate) use listen::{Listener, inherited, listen, listen_unix};
+pub(crate) use options::{MD5_KEY_LIMIT, Options, Refused};
 pub(crate) use resolve::{LookupFailure, Query, resolve};
+pub(crate) use socket_file::SocketFile;
 pub(crate) use unix::connect_unix;
+pub(crate) use unix_datagram::{call_unix, receive_unix};
 
 use crate::{
     event::{Deadline, Reactor, Wake},
     outcome::{Setback, Stop},
+    plan::Group,
 };
 
 /// Why there is no socket.
@@ -52,6 +60,13 @@ pub(crate) enum Error {
         /// Why.
         error: io::Error,
     },
+    /// A multicast group could not be joined.
+    Join {
+        /// Which.
+        group: Group,
+        /// Why.
+        error: io::Error,
+    },
     /// What was passed in is nothing to listen on.
     Inherited {
         /// Its number.
@@ -59,6 +74,8 @@ pub(crate) enum Error {
         /// Whether it is open at all.
         open: bool,
     },
+    /// What was passed in is nothing that datagrams come from; its number.
+    NotDatagrams(i32),
     /// No client could be accepted.
     Accept(io::Error),
     /// The event loop or a thread failed.
@@ -95,7 +112,8 @@ impl Error {
                 failure: LookupFailure::NoSuchService | LookupFailure::NoSuchZone,
                 ..
             }
-            | Self::Inherited { .. } => Setback::Usage,
+            | Self::Inherited { .. }
+            | Self::NotDatagrams(_) => Setback::Usage,
             Self::Stopped { stop, .. } => Setback::Stopped(*stop),
             _ => Setback::Failed,
         }
@@ -134,7 +152,7 @@ pub(crate) fn pause(
 }
 
 /// Waits once, until `until` at the latest; fails when a signal or the deadline ends the phase.
-fn wait(
+pub(crate) fn wait(
     reactor: &mut Reactor,
     until: Option<Instant>,
     deadline: Deadline,

@@ -22,12 +22,14 @@ pub(crate) struct Query<'a> {
     pub lookup: Lookup,
     /// For binding: `AI_PASSIVE`.
     pub passive: bool,
+    /// For UDP, which has services of its own.
+    pub datagrams: bool,
 }
 
 /// Why a lookup failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum LookupFailure {
-    /// EAI_SERVICE: the services file and its like do not know it for TCP.
+    /// EAI_SERVICE: the services file and its like do not know it for TCP, or for UDP.
     NoSuchService,
     /// An IPv6 zone that is no interface here.
     NoSuchZone,
@@ -85,7 +87,11 @@ impl Request {
             hints: AddrInfoHints {
                 flags,
                 address,
-                socktype: libc::SOCK_STREAM,
+                socktype: if query.datagrams {
+                    libc::SOCK_DGRAM
+                } else {
+                    libc::SOCK_STREAM
+                },
                 protocol: 0,
             },
         }

@@ -21,7 +21,7 @@ use rustix::{
 const TRIES: usize = 3;
 
 /// The file of a socket of ours. Dropping it removes the file, if it still is the same one.
-pub(super) struct SocketFile(Entry);
+pub(crate) struct SocketFile(Entry);
 
 impl SocketFile {
     /// Binds a socket to a path. A socket that nobody listens on any more gives way; everything else

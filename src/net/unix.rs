@@ -11,7 +11,7 @@ use rustix::{
     net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType},
 };
 
-use super::{Address, Attempt, Error, Phase, socket_file, wait};
+use super::{Address, Attempt, Error, Options, Phase, socket_file, wait};
 use crate::{
     event::{Deadline, Reactor},
     plan::UnixAddress,
@@ -26,6 +26,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) fn connect_unix(
     reactor: &mut Reactor,
     to: &UnixAddress,
+    options: &Options,
     deadline: Deadline,
 ) -> Result<OwnedFd, Error> {
     let attempt = |error| Attempt {
@@ -36,6 +37,7 @@ pub(crate) fn connect_unix(
     let failed = |error| Error::Connect(vec![attempt(error)]);
     let address = sockaddr(to).map_err(failed)?;
     let socket = stream_socket()?;
+    options.unix(&socket).map_err(failed)?;
     let mut pause = SHORTEST_PAUSE;
     loop {
         match rustix::net::connect(&socket, &address) {
@@ -71,7 +73,7 @@ pub(super) fn bind_abstract(socket: impl AsFd, name: &[u8]) -> io::Result<()> {
     )?)
 }
 
-fn sockaddr(address: &UnixAddress) -> io::Result<SocketAddrUnix> {
+pub(super) fn sockaddr(address: &UnixAddress) -> io::Result<SocketAddrUnix> {
     Ok(match address {
         UnixAddress::Path(path) => SocketAddrUnix::new(path)?,
         UnixAddress::Abstract(name) => SocketAddrUnix::new_abstract_name(name)?,

@@ -2,7 +2,7 @@
 //! state in which the process was started.
 #![expect(
     unsafe_code,
-    reason = "ioctl, getsockopt, close, sigaction and a constructor; each block says why"
+    reason = "ioctl, getsockopt, setsockopt, close, sigaction and a constructor; each block says why"
 )]
 
 use std::{
@@ -126,6 +126,32 @@ pub(crate) fn answers(fd: impl AsFd) -> io::Result<Answers> {
         probing: info.tcpi_probes > 0,
         silence: Duration::from_millis(info.tcpi_last_ack_recv.into()),
     })
+}
+
+/// Sets an option of a socket, setsockopt(2); the value is as the kernel reads it.
+pub(crate) fn set_socket_option(
+    fd: impl AsFd,
+    level: i32,
+    name: i32,
+    value: &[u8],
+) -> io::Result<()> {
+    let length = libc::socklen_t::try_from(value.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: the kernel reads `length` bytes of `value` and keeps no pointer to them. It follows
+    // pointers inside a value (SO_ATTACH_FILTER) only to read, and answers EFAULT if they lead
+    // nowhere. It writes through them for the packet filter alone, whose options a plan cannot hold.
+    let done = unsafe {
+        libc::setsockopt(
+            fd.as_fd().as_raw_fd(),
+            level,
+            name,
+            value.as_ptr().cast(),
+            length,
+        )
+    };
+    if done == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }
 
 /// Whether whoever started us asked for a signal to be ignored (`nohup`, a shell's `&`).

@@ -1,7 +1,9 @@
 //! What only one platform has, and the few system calls that no safe crate offers.
 
+mod datagram;
 mod linux;
 mod unix;
 
+pub(crate) use datagram::*;
 pub(crate) use linux::*;
 pub(crate) use unix::*;

@@ -4,11 +4,28 @@
 //! Whoever holds a `Plan` need not ask again.
 
 mod address;
+mod datagram;
 mod duration;
+mod number;
+mod options;
+mod proxy;
+mod secret;
+mod sockopt;
 mod unix;
 
 pub use address::{AddressError, Endpoint, Host, Port};
+pub use datagram::{Datagrams, Group, GroupError, LARGEST_DATAGRAM, Role};
 pub use duration::{DurationError, parse_duration, parse_duration_or_forever};
+pub use number::{NumberError, parse_number, parse_size};
+pub use options::{
+    Keepalive, NAME_LIMIT, OptionError, Scope, SocketOption, parse_kernel_name,
+    parse_traffic_class, parse_user_timeout,
+};
+pub use proxy::{
+    Login, PasswordFrom, Proxy, ProxyAddress, ProxyAddressError, ProxyNames, ProxyProtocol,
+};
+pub use secret::SecretSource;
+pub use sockopt::{SockOpt, SockOptError};
 pub use unix::{UnixAddress, UnixAddressError};
 
 use std::{os::fd::RawFd, path::PathBuf, time::Duration};
@@ -22,6 +39,8 @@ pub struct Plan {
     pub transfer: Transfer,
     /// How long each phase may take.
     pub limits: Limits,
+    /// What every socket of the run is set to, in this order.
+    pub socket_options: Vec<SocketOption>,
     /// How much is told on stderr: 0 failures only, 1 events, 2 facts of the layers, 3 log records.
     pub verbosity: u8,
 }
@@ -35,6 +54,8 @@ pub enum Action {
     ConnectUnix(UnixAddress),
     /// Wait for a peer.
     Listen(Listen),
+    /// Either of the two, with datagrams.
+    Datagrams(Datagrams),
 }
 
 /// A peer to connect to.
@@ -46,6 +67,8 @@ pub struct Connect {
     pub source: Option<Source>,
     /// How names become addresses.
     pub lookup: Lookup,
+    /// Through whom, if not directly.
+    pub proxy: Option<Proxy>,
 }
 
 /// The local end of an outgoing connection (`-s`, `-p`); at least one of the two is given.
@@ -177,7 +200,7 @@ pub enum OnPeerEnd {
 /// How long each phase may take; none means for ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Lookup and connecting together (`--connect-timeout`, `-w`).
+    /// Lookup, connecting and a proxy's answer together (`--connect-timeout`, `-w`).
     pub connect: Option<Duration>,
     /// Waiting for a client (`--accept-timeout`).
     pub accept: Option<Duration>,

@@ -46,6 +46,8 @@ pub(crate) struct Rules {
     pub send_only: bool,
     /// How long acknowledgements may take, from the last one.
     pub linger: Duration,
+    /// Keepalive probes may be set for the time in which only we send.
+    pub keepalive: bool,
     /// How long nothing may move.
     pub idle: Option<Duration>,
     /// Bytes a direction may hold.
@@ -188,6 +190,7 @@ impl Link {
         Counters {
             sent: self.up.passed(),
             received: self.down.passed(),
+            datagrams: None,
         }
     }
 
@@ -273,7 +276,9 @@ impl Link {
                 self.up.end_source(now);
             }
             OnPeerEnd::Auto | OnPeerEnd::Drain => {
-                if let Err(e) = self.far.keep_alive() {
+                if self.rules.keepalive
+                    && let Err(e) = self.far.keep_alive()
+                {
                     log::debug!("keepalive: {e}");
                 }
             }

@@ -1,7 +1,9 @@
-//! Moving bytes: one pump a direction, two pumps a link.
+//! Moving bytes: one pump a direction, two pumps a link. And moving datagrams, which is another matter.
 
 mod buffer;
 mod carrier;
+mod datagrams;
+mod flows;
 mod link;
 mod pipes;
 mod pump;
@@ -9,5 +11,6 @@ mod pump;
 mod simulation;
 mod watch;
 
+pub(crate) use datagrams::{Exchange, ExchangeRules, News};
 pub(crate) use link::{Link, Rules, Step};
 pub(crate) use pipes::Pipes;

@@ -4,13 +4,16 @@ use std::{io, net::SocketAddr, os::unix::ffi::OsStrExt as _, time::Duration};
 
 use super::{escape, escape::escape_bytes};
 use crate::{
-    net::{Address, Attempt, Error, LookupFailure, Phase},
+    net::{Address, Attempt, Error, LookupFailure, Phase, Refused},
     outcome::{Counters, Delivery, DownEnd, Expired, Limit, Outcome, Stop, UpEnd},
-    plan::UnixAddress,
+    plan::{Endpoint, Group, SocketOption, UnixAddress},
 };
 
 /// More addresses than this are counted, not listed.
 const LISTED: usize = 6;
+
+/// What a proxy is called before its host and port.
+pub(super) const PROXY: &str = "the proxy ";
 
 /// The other end of a connection, for messages.
 #[derive(Clone, Debug)]
@@ -19,10 +22,15 @@ pub(crate) struct Peer {
     pub name: Option<String>,
     /// Its address.
     pub address: Address,
+    /// Whom it connects us to, if it is a proxy.
+    pub beyond: Option<Endpoint>,
 }
 
 impl std::fmt::Display for Peer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(target) = &self.beyond {
+            write!(f, "{} through the proxy ", spot(target))?;
+        }
         let host = host(&self.address);
         match &self.name {
             Some(name) if *name != host => write!(f, "{} ({host})", escape(name))?,
@@ -33,6 +41,11 @@ impl std::fmt::Display for Peer {
             None => Ok(()),
         }
     }
+}
+
+/// A host and a port as people read them.
+pub(crate) fn spot(endpoint: &Endpoint) -> String {
+    format!("{} port {}", escape(endpoint.host.as_str()), endpoint.port)
 }
 
 /// An address as people read it.
@@ -58,16 +71,56 @@ fn host(address: &Address) -> String {
 
 /// The system's reason without Rust's number behind it.
 pub(crate) fn reason(e: &io::Error) -> String {
+    if let Some(refused) = Refused::of(e) {
+        return refusal(refused);
+    }
     let text = e.to_string();
     let cut = text.find(" (os error ").unwrap_or(text.len());
     escape(text.get(..cut).unwrap_or(&text)).into_owned()
 }
 
-pub(super) fn counters(c: Counters) -> String {
-    format!("sent {}, received {}", bytes(c.sent), bytes(c.received))
+fn refusal(Refused { option, error }: &Refused) -> String {
+    let hint = match (option, error.raw_os_error()) {
+        (SocketOption::Debug, Some(libc::EACCES | libc::EPERM)) => "; it needs CAP_NET_ADMIN",
+        (SocketOption::Congestion(_), Some(libc::ENOENT)) => {
+            "; /proc/sys/net/ipv4/tcp_available_congestion_control lists what there is"
+        }
+        (SocketOption::Congestion(_), Some(libc::EPERM)) => {
+            "; /proc/sys/net/ipv4/tcp_allowed_congestion_control lists what needs no CAP_NET_ADMIN"
+        }
+        (SocketOption::Device(_), Some(libc::ENODEV)) => "; 'ip link' lists the interfaces",
+        (SocketOption::Mptcp, Some(libc::EPROTONOSUPPORT)) => "; this kernel has no MPTCP",
+        (SocketOption::Mptcp, Some(libc::ENOPROTOOPT)) => {
+            "; MPTCP is switched off (net.mptcp.enabled)"
+        }
+        (SocketOption::Md5Signature(_), Some(libc::ENOPROTOOPT)) => {
+            "; this kernel has no TCP_MD5SIG"
+        }
+        (SocketOption::Other(_), Some(libc::EPERM)) => "; it needs a capability, see socket(7)",
+        (SocketOption::Other(_), Some(libc::ENOPROTOOPT)) => {
+            "; this kind of socket has no such option"
+        }
+        _ => "",
+    };
+    let option = option.to_string();
+    format!("cannot set {}: {}{hint}", escape(&option), reason(error))
 }
 
-fn bytes(n: u64) -> String {
+pub(super) fn counters(c: Counters) -> String {
+    let of = |n| match n {
+        1 => "1 datagram of ".to_owned(),
+        n => format!("{n} datagrams of "),
+    };
+    let sent = c.datagrams.map_or_else(String::new, |d| of(d.sent));
+    let received = c.datagrams.map_or_else(String::new, |d| of(d.received));
+    format!(
+        "sent {sent}{}, received {received}{}",
+        bytes(c.sent),
+        bytes(c.received)
+    )
+}
+
+pub(super) fn bytes(n: u64) -> String {
     if n == 1 {
         "1 byte".into()
     } else {
@@ -88,7 +141,7 @@ fn option(limit: Limit) -> &'static str {
     }
 }
 
-fn expired(what: Expired) -> String {
+pub(super) fn expired(what: Expired) -> String {
     format!("{} ({})", duration(what.length), option(what.limit))
 }
 
@@ -134,6 +187,7 @@ pub(super) fn not_started(error: &Error, target: &str) -> Option<String> {
             let (place, reason) = (place(address), reason(error));
             format!("cannot listen on {place}: {reason}{hint}")
         }
+        Error::Join { group, error } => join(group, error),
         Error::Inherited {
             number,
             open: false,
@@ -145,9 +199,33 @@ pub(super) fn not_started(error: &Error, target: &str) -> Option<String> {
                 "LISTEN_FDS names descriptor {number}, which is not a stream socket that listens"
             )
         }
+        Error::NotDatagrams(number) => {
+            format!("LISTEN_FDS names descriptor {number}, which is no datagram socket")
+        }
         Error::Accept(e) => format!("cannot accept a client on {target}: {}", reason(e)),
         Error::System(e) => format!("{target}: {}", reason(e)),
     })
+}
+
+fn join(group: &Group, error: &io::Error) -> String {
+    let address = group.address;
+    let (on, name) = match &group.interface {
+        Some(name) => (format!(" on {}", escape(name)), escape(name)),
+        None => (String::new(), "".into()),
+    };
+    match error.raw_os_error() {
+        Some(libc::ENODEV) if !name.is_empty() => {
+            format!("cannot join {address}: there is no network interface '{name}'")
+        }
+        Some(libc::ENODEV) => format!(
+            "cannot join {address}: no route tells on which interface; name it, as in \
+             {address}%eth0"
+        ),
+        Some(libc::EAFNOSUPPORT) => {
+            format!("cannot join {address}: no socket of its family is bound")
+        }
+        _ => format!("cannot join {address}{on}: {}", reason(error)),
+    }
 }
 
 fn lookup(what: &str, failure: &LookupFailure, target: &str) -> String {
@@ -178,6 +256,9 @@ fn lookup(what: &str, failure: &LookupFailure, target: &str) -> String {
 
 /// Each address with its own reason; what they have in common is said once.
 fn list(attempts: &[Attempt], target: &str) -> String {
+    if let Some(refusal) = common_refusal(attempts) {
+        return refusal;
+    }
     let [only] = attempts else {
         let mut parts: Vec<String> = attempts
             .iter()
@@ -190,9 +271,20 @@ fn list(attempts: &[Attempt], target: &str) -> String {
         return parts.join("; ");
     };
     match place(&only.address) {
-        same if same == target => why(only),
+        same if same == target.trim_start_matches(PROXY) => why(only),
         _ => format!("{}: {}", host(&only.address), why(only)),
     }
+}
+
+/// An option that no address's socket took, and always for the same reason.
+fn common_refusal(attempts: &[Attempt]) -> Option<String> {
+    let (first, others) = attempts.split_first()?;
+    Refused::of(&first.error)?;
+    let first = reason(&first.error);
+    others
+        .iter()
+        .all(|other| reason(&other.error) == first)
+        .then_some(first)
 }
 
 pub(crate) fn why(attempt: &Attempt) -> String {
@@ -206,7 +298,7 @@ pub(crate) fn why(attempt: &Attempt) -> String {
 
 /// Why a connection's run failed; none on success, and none where a signal is reason enough.
 pub(super) fn failed(outcome: &Outcome, peer: &Peer) -> Option<String> {
-    let Counters { sent, received } = outcome.counters;
+    let Counters { sent, received, .. } = outcome.counters;
     if matches!(outcome.stop, Some(Stop::Signal(_))) {
         return None;
     }
@@ -222,7 +314,7 @@ pub(super) fn failed(outcome: &Outcome, peer: &Peer) -> Option<String> {
             reason(e),
             bytes(sent)
         )),
-        (UpEnd::NotDelivered(e), _) => Some(not_delivered(outcome, e, peer)),
+        (UpEnd::NotDelivered(e) | UpEnd::Refused(e), _) => Some(not_delivered(outcome, e, peer)),
         (_, DownEnd::Broken(e)) => Some(format!(
             "the connection to {peer} broke after {}: {}",
             bytes(received),
@@ -233,7 +325,7 @@ pub(super) fn failed(outcome: &Outcome, peer: &Peer) -> Option<String> {
 }
 
 fn not_delivered(outcome: &Outcome, e: &io::Error, peer: &Peer) -> String {
-    let Counters { sent, received } = outcome.counters;
+    let Counters { sent, received, .. } = outcome.counters;
     let missing = match outcome.unacknowledged {
         0 => "it may not have read all of it".to_owned(),
         n => format!("{} of it not acknowledged", bytes(n as u64)),
@@ -296,6 +388,7 @@ mod tests {
             Peer {
                 name: Some(name.into()),
                 address: Address::Inet(address),
+                beyond: None,
             }
             .to_string()
         };
@@ -306,11 +399,34 @@ mod tests {
             Peer {
                 name: None,
                 address,
+                beyond: None,
             }
             .to_string()
         };
         assert_eq!(unix(UnixAddress::Path("/run/s".into())), "/run/s");
         assert_eq!(unix(UnixAddress::Abstract(b"a\xff".to_vec())), r"@a\xff");
+    }
+
+    #[test]
+    fn an_option_that_no_socket_takes_is_said_once() {
+        let refused = |address: &str, errno| Attempt {
+            address: Address::Inet(address.parse().unwrap()),
+            from: None,
+            error: io::Error::other(Refused {
+                option: SocketOption::Congestion("a\x1bb".into()),
+                error: io::Error::from_raw_os_error(errno),
+            }),
+        };
+        let once = "cannot set --congestion a\\x1bb: No such file or directory; \
+                    /proc/sys/net/ipv4/tcp_available_congestion_control lists what there is";
+        let (one, two) = ("[::1]:9", "127.0.0.1:9");
+        let same = [refused(one, libc::ENOENT), refused(two, libc::ENOENT)];
+        assert_eq!(list(&same, "localhost port 9"), once);
+        let different = [refused(one, libc::ENOENT), refused(two, libc::EINVAL)];
+        assert_eq!(
+            list(&different, "localhost port 9"),
+            format!("::1: {once}; 127.0.0.1: cannot set --congestion a\\x1bb: Invalid argument")
+        );
     }
 
     #[test]

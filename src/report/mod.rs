@@ -1,9 +1,11 @@
 //! The only place that writes words for people: messages on standard error, and nothing on success.
 
+mod datagrams;
 mod escape;
 mod log;
 mod messages;
 mod port;
+mod proxy;
 
 use std::{
     io::{self, Write},
@@ -13,13 +15,17 @@ use std::{
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 
+pub(crate) use datagrams::datagram_place;
 pub use escape::escape;
-pub(crate) use messages::{Peer, place, reason, why};
+pub(crate) use messages::{Peer, place, reason, spot, why};
 pub(crate) use port::PortSink;
+pub(crate) use proxy::{password_prompt, refused_by_proxy};
 
 use crate::{
     net,
     outcome::{Counters, Outcome, Status},
+    plan::{Endpoint, Proxy},
+    proxy::{Failure, LoginFailure},
 };
 
 /// Where messages go, and how many of them.
@@ -68,12 +74,34 @@ impl Report {
         }
     }
 
+    /// Why there was no connection to `target` through the proxy at `server`.
+    pub(crate) fn not_proxied(&self, failure: &Failure, server: &Endpoint, target: &Endpoint) {
+        if let Some(text) = proxy::not_proxied(failure, server, target) {
+            self.failure(&text);
+        }
+    }
+
+    /// Why nobody knows who we are to a proxy.
+    pub(crate) fn no_credentials(&self, failure: &LoginFailure, proxy: &Proxy) {
+        if let Some(text) = proxy::no_credentials(failure, proxy) {
+            self.failure(&text);
+        }
+    }
+
     /// How a connection's run ended: a line on failure, and the closing line with `-v`.
     pub(crate) fn ended(&self, outcome: &Outcome, peer: &Peer, took: Duration) {
         if let Some(text) = messages::failed(outcome, peer) {
             self.failure(&text);
         }
         self.event(|| messages::closing(outcome, took));
+    }
+
+    /// How an exchange of datagrams ended, likewise.
+    pub(crate) fn datagrams_ended(&self, outcome: &Outcome, peer: &str, took: Duration) {
+        if let Some(text) = datagrams::failed(outcome, peer) {
+            self.failure(&text);
+        }
+        self.event(|| datagrams::closing(outcome, took));
     }
 }
 

@@ -1,9 +1,9 @@
 //! Connect: look up, dial, relay.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{fmt::Display, net::SocketAddr, time::Instant};
 
 use super::{
-    Stage,
+    Stage, proxied,
     session::{self, Role},
 };
 use crate::{
@@ -11,24 +11,26 @@ use crate::{
     net::{self, Connection, Dial, Query},
     outcome::{Limit, Status},
     plan::{Connect, Plan, Port, Source},
-    report::{Peer, escape, place, why},
+    report::{Peer, escape, place, spot, why},
     stream::{Socket, Stream},
 };
 
 /// Connects to a peer and joins it to standard input and output.
 pub(super) fn run(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Status {
-    let host = connect.target.host.to_string();
+    if let Some(proxy) = &connect.proxy {
+        return proxied::run(stage, connect, proxy, plan);
+    }
     let connection = match reach(stage, connect, plan) {
         Ok(connection) => connection,
         Err(error) => {
-            let target = format!("{} port {}", escape(&host), connect.target.port);
-            stage.report.not_started(&error, &target);
+            stage.report.not_started(&error, &spot(&connect.target));
             return error.setback().status();
         }
     };
     let peer = Peer {
-        name: Some(host),
+        name: Some(connect.target.host.to_string()),
         address: connection.peer.into(),
+        beyond: None,
     };
     tell(stage, &connection, &peer);
     let far = Socket::new(&stage.reactor, connection.socket);
@@ -47,6 +49,7 @@ fn reach(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Result<Connection
         port: &target.port,
         lookup: connect.lookup,
         passive: false,
+        datagrams: false,
     };
     let addresses = net::resolve(&mut stage.reactor, &query, deadline)?;
     stage
@@ -61,13 +64,14 @@ fn reach(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Result<Connection
         &Dial {
             addresses: &addresses,
             sources: &sources,
+            options: &stage.options,
         },
         deadline,
     )
 }
 
 /// The addresses to bind, of every family that the local end has.
-fn local(
+pub(super) fn local(
     stage: &mut Stage,
     source: &Source,
     connect: &Connect,
@@ -79,11 +83,13 @@ fn local(
         port: source.port.as_ref().unwrap_or(&any),
         lookup: connect.lookup,
         passive: true,
+        datagrams: false,
     };
     net::resolve(&mut stage.reactor, &query, deadline)
 }
 
-fn tell(stage: &Stage, connection: &Connection, peer: &Peer) {
+/// What is told of a connection that was made (`-v`).
+pub(super) fn tell(stage: &Stage, connection: &Connection, peer: &dyn Display) {
     for attempt in &connection.failed {
         let why = why(attempt);
         stage
@@ -96,7 +102,8 @@ fn tell(stage: &Stage, connection: &Connection, peer: &Peer) {
         .fact(|| format!("local end is {}", place(connection.local)));
 }
 
-fn all(addresses: &[SocketAddr]) -> String {
+/// Addresses in a row.
+pub(super) fn all(addresses: &[SocketAddr]) -> String {
     let words: Vec<String> = addresses.iter().map(|a| a.ip().to_string()).collect();
     words.join(", ")
 }

@@ -40,7 +40,7 @@ pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
     let limit = Deadline::after(Instant::now(), plan.limits.accept, Limit::Accept);
     let deadline = limit.or(stage.total);
     if let Some(sink) = port_to
-        && let Err(status) = print_port(stage, sink, &listener, deadline)
+        && let Err(status) = print_port(stage, sink, listener.addresses(), deadline)
     {
         return status;
     }
@@ -51,6 +51,7 @@ pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
     let peer = Peer {
         name: None,
         address: client.peer,
+        beyond: None,
     };
     let far = match &peer.address {
         Address::Inet(_) => {
@@ -69,9 +70,11 @@ pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
 
 fn open(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Result<Listener, net::Error> {
     let (host, port) = match &listen.on {
-        ListenOn::Inherited(count) => return net::inherited(&stage.reactor, *count),
+        ListenOn::Inherited(count) => {
+            return net::inherited(&stage.reactor, *count, &stage.options);
+        }
         ListenOn::Unix { address, mode } => {
-            return net::listen_unix(&stage.reactor, address, *mode);
+            return net::listen_unix(&stage.reactor, address, *mode, &stage.options);
         }
         ListenOn::Address { host, port } => (host.as_ref(), port),
     };
@@ -81,19 +84,20 @@ fn open(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Result<Listener, net
         port,
         lookup: listen.lookup,
         passive: true,
+        datagrams: false,
     };
     let addresses = net::resolve(&mut stage.reactor, &query, limit.or(stage.total))?;
-    net::listen(&stage.reactor, &addresses)
+    net::listen(&stage.reactor, &addresses, &stage.options)
 }
 
 /// Writes the port, and waits for a reader where that is a named pipe.
-fn print_port(
+pub(super) fn print_port(
     stage: &mut Stage,
     mut sink: PortSink,
-    listener: &Listener,
+    addresses: &[Address],
     deadline: Deadline,
 ) -> Result<(), Status> {
-    let Some(port) = listener.addresses().iter().find_map(Address::port) else {
+    let Some(port) = addresses.iter().find_map(Address::port) else {
         let text = "--print-port: the inherited socket has no port";
         stage.report.failure(text);
         return Err(Setback::Usage.status());
@@ -118,7 +122,7 @@ fn give_up(stage: &Stage, error: &net::Error, target: &str) -> Status {
     error.setback().status()
 }
 
-fn target(listen: &Listen) -> String {
+pub(super) fn target(listen: &Listen) -> String {
     match &listen.on {
         ListenOn::Inherited(_) => "the inherited sockets".into(),
         ListenOn::Unix { address, .. } => place(Address::Unix(address.clone())),

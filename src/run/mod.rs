@@ -1,7 +1,12 @@
 //! The stories, one a file: each reads as the steps of a run.
 
 mod connect;
+mod datagrams;
+mod handshake;
 mod listen;
+mod login;
+mod proxied;
+mod secret;
 mod session;
 mod unix;
 
@@ -9,8 +14,9 @@ use std::{cell::Cell, rc::Rc, time::Instant};
 
 use crate::{
     event::{Deadline, Reactor},
+    net::Options,
     outcome::{Counters, Limit, Setback, Status},
-    plan::{Action, Plan},
+    plan::{Action, Plan, SocketOption},
     report::{Report, reason},
 };
 
@@ -22,6 +28,8 @@ struct Stage {
     total: Deadline,
     /// What SIGUSR1 prints.
     counters: Rc<Cell<Counters>>,
+    /// What the sockets are set to.
+    options: Options,
 }
 
 /// Runs a plan from the first lookup to the exit status.
@@ -34,10 +42,15 @@ pub fn run(plan: &Plan) -> Status {
             return Setback::Failed.status();
         }
     };
+    match socket_options(&mut stage, plan) {
+        Ok(options) => stage.options = options,
+        Err(status) => return status,
+    }
     match &plan.action {
         Action::Connect(connect) => connect::run(&mut stage, connect, plan),
         Action::ConnectUnix(address) => unix::run(&mut stage, address, plan),
         Action::Listen(listen) => listen::run(&mut stage, listen, plan),
+        Action::Datagrams(datagrams) => datagrams::run(&mut stage, datagrams, plan),
     }
 }
 
@@ -59,6 +72,20 @@ impl Stage {
             report,
             total,
             counters,
+            options: Options::default(),
         })
     }
+}
+
+/// The options of the sockets, with the key that one of them needs.
+fn socket_options(stage: &mut Stage, plan: &Plan) -> Result<Options, Status> {
+    let source = plan.socket_options.iter().find_map(|option| match option {
+        SocketOption::Md5Signature(source) => Some(source),
+        _ => None,
+    });
+    let key = match source {
+        Some(source) => secret::read(stage, source, &secret::MD5_KEY)?,
+        None => Vec::new(),
+    };
+    Ok(Options::new(&plan.socket_options, key))
 }

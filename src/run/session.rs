@@ -6,7 +6,7 @@ use super::Stage;
 use crate::{
     event::Wake,
     outcome::{Outcome, Status, Stop},
-    plan::{Input, Plan},
+    plan::{Input, Keepalive, Plan, SocketOption},
     relay::{Link, Pipes, Rules, Step},
     report::{Peer, reason},
     stream::{InputKind, Stdio, Stream},
@@ -73,6 +73,7 @@ fn join(stage: &Stage, far: Box<dyn Stream>, plan: &Plan, role: Role) -> io::Res
         quit_after: transfer.quit_after,
         send_only: transfer.send_only,
         linger: transfer.linger,
+        keepalive: !plan.socket_options.iter().any(sets_keepalive_times),
         idle: plan.limits.idle,
         buffer: BUFFER,
     };
@@ -83,6 +84,11 @@ fn join(stage: &Stage, far: Box<dyn Stream>, plan: &Plan, role: Role) -> io::Res
         &Pipes::default(),
         Instant::now(),
     ))
+}
+
+/// Whether somebody has said when a silent peer is to be asked.
+fn sets_keepalive_times(option: &SocketOption) -> bool {
+    matches!(option, SocketOption::Keepalive(times) if *times != Keepalive::default())
 }
 
 fn relay(stage: &mut Stage, mut link: Link) -> io::Result<Outcome> {

@@ -21,9 +21,11 @@ pub(super) fn run(stage: &mut Stage, address: &UnixAddress, plan: &Plan) -> Stat
     let peer = Peer {
         name: None,
         address: Address::Unix(address.clone()),
+        beyond: None,
     };
     let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
-    let connected = net::connect_unix(&mut stage.reactor, address, limit.or(stage.total));
+    let deadline = limit.or(stage.total);
+    let connected = net::connect_unix(&mut stage.reactor, address, &stage.options, deadline);
     let socket = match connected {
         Ok(socket) => socket,
         Err(error) => {

@@ -1,11 +1,13 @@
 //! One interface for everything that bytes come from and go to.
 
+mod datagram;
 mod socket;
 mod stdio;
 mod unix;
 
 use std::{io, os::fd::BorrowedFd, time::Duration};
 
+pub(crate) use datagram::{Arrival, DatagramSockets, Datagrams, Flow, is_refusal};
 pub(crate) use socket::Socket;
 pub(crate) use stdio::{InputKind, Stdio};
 pub(crate) use unix::UnixSocket;

@@ -27,6 +27,14 @@ pub(crate) struct Socket {
     source: Option<Source>,
     /// What has ended it, where reading that has taken it from the socket.
     reset: Option<io::Error>,
+    preread: Preread,
+}
+
+/// Payload that came along with the last bytes of a handshake.
+#[derive(Debug, Default)]
+struct Preread {
+    bytes: Vec<u8>,
+    at: usize,
 }
 
 impl Socket {
@@ -38,12 +46,21 @@ impl Socket {
         Ok(Self {
             source: Some(reactor.adopt(socket)?),
             reset: None,
+            preread: Preread::default(),
         })
     }
 
     /// It is known to be reset, but for what it still holds.
     pub(crate) fn with_reset(self, reset: Option<io::Error>) -> Self {
         Self { reset, ..self }
+    }
+
+    /// These bytes, which were read before, come first.
+    pub(crate) fn with_preread(self, bytes: Vec<u8>) -> Self {
+        Self {
+            preread: Preread { bytes, at: 0 },
+            ..self
+        }
     }
 
     fn source(&self) -> io::Result<&Source> {
@@ -59,6 +76,9 @@ impl Socket {
 
 impl Stream for Socket {
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<Io> {
+        if !self.preread.is_empty() {
+            return Ok(Io::Moved(self.preread.take(buf)));
+        }
         let fd = self.fd()?;
         match attempt_read(|| Ok(rustix::net::recv(fd, &mut *buf, RecvFlags::empty())?.0))? {
             Io::Eof => self.reset.take().map_or(Ok(Io::Eof), Err),
@@ -125,8 +145,71 @@ impl Stream for Socket {
         let fd = self.fd().ok().filter(|_| self.reset.is_none())?;
         Some(Raw {
             file: None,
-            source: Some(fd),
+            source: self.preread.is_empty().then_some(fd),
             sink: Some(fd),
         })
+    }
+}
+
+impl Preread {
+    fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Moves as much as there is room for.
+    fn take(&mut self, buf: &mut [u8]) -> usize {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let taken = rest.len().min(buf.len());
+        for (to, from) in buf.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        self.at += taken;
+        if self.at == self.bytes.len() {
+            *self = Self::default();
+        }
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Write as _,
+        net::{TcpListener, TcpStream},
+        time::Instant,
+    };
+
+    use super::*;
+
+    #[test]
+    fn bytes_that_were_read_before_come_first() -> io::Result<()> {
+        let mut reactor = Reactor::new()?;
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let near = TcpStream::connect(listener.local_addr()?)?;
+        near.set_nonblocking(true)?;
+        let (mut far, _) = listener.accept()?;
+        far.write_all(b"later")?;
+        drop(far);
+        let mut socket = Socket::new(&reactor, near.into())?.with_preread(b"before".to_vec());
+
+        let mut got = Vec::new();
+        let mut buf = [0; 4];
+        loop {
+            let door = socket.raw().is_some_and(|raw| raw.source.is_some());
+            assert_eq!(door, got.len() >= b"before".len(), "{got:?}");
+            match socket.recv(&mut buf)? {
+                Io::Moved(n) => got.extend_from_slice(&buf[..n]),
+                Io::Eof => break,
+                Io::Blocked => {
+                    socket.arm(Want {
+                        read: true,
+                        write: false,
+                    })?;
+                    reactor.wait(Some(Instant::now() + Duration::from_secs(5)))?;
+                }
+            }
+        }
+        assert_eq!(got, b"beforelater");
+        Ok(())
     }
 }

@@ -244,11 +244,9 @@ impl Descriptor {
         } else {
             Way::Plain
         };
-        // A file takes bytes from memory as fast as from a pipe (tmpfs, Linux 6.18), and the other
-        // devices and terminals would have to be asked first whether they wait.
+        // Other devices and terminals would have to be asked first whether they wait.
         let door = match kind {
-            FileType::Fifo => true,
-            FileType::RegularFile => access == OFlags::RDONLY,
+            FileType::Fifo | FileType::RegularFile => true,
             _ => access == OFlags::WRONLY && is_dev_null(source.as_fd())?,
         };
         log::debug!("{access:?} {kind:?}: {way:?}, door {door}");

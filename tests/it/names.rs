@@ -18,6 +18,9 @@ fn net(hosts: &str) -> Net {
             ip -6 addr add 2001:db8:1::1/128 dev lo nodad
             ip -6 addr add 2001:db8:2::1/128 dev lo nodad
             ip -6 addr add 2001:db8:2::2/128 dev lo nodad");
+    for address in ["2001:db8:1::1", "2001:db8:2::1", "2001:db8:2::2"] {
+        net.routed(address);
+    }
     net.file("hosts", hosts);
     net.drop_input("ip daddr 198.51.100.0/24 tcp dport 4000 drop; ip6 daddr 2001:db8:2::/48 tcp dport 4000 drop");
     net

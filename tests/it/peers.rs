@@ -144,6 +144,7 @@ fn an_answer_after_our_end_comes_back_from_socat() {
     let words = &[
         "-d",
         "-d",
+        "-t10",
         "TCP-LISTEN:4000",
         "SYSTEM:cat; sleep 0.3; echo bye",
     ];

@@ -42,6 +42,7 @@ fn plain() -> Plan {
             },
             source: None,
             lookup: Lookup::default(),
+            proxy: None,
         }),
         transfer: Transfer {
             input: Input::Stdin,
@@ -57,6 +58,7 @@ fn plain() -> Plan {
             idle: None,
             total: None,
         },
+        socket_options: Vec::new(),
         verbosity: 0,
     }
 }

@@ -302,7 +302,7 @@ fn usage_errors_are_one_line_that_names_the_option() {
         ),
         ("a 1 --listen=1", "option '--listen' takes no argument"),
         ("a 1 -Y", "unknown option '-Y'"),
-        ("a 1 -V", "unknown option '-V'"),
+        ("a 1 -V", "option '-V' requires an argument"),
         ("a 1 -nY", "unknown option '-Y'"),
         ("a -1", "unknown option '-1'"),
         ("--xyzzy", "unknown option '--xyzzy'"),
@@ -454,6 +454,18 @@ fn any_words_at_all_are_answered_in_one_line() {
         b"--listen",
         b"-U",
         b"--unix-mode",
+        b"--keepalive=",
+        b"--sockopt",
+        b"--tos",
+        b"-I",
+        b"-M",
+        b"-x",
+        b"-X",
+        b"-P",
+        b"4a",
+        b"connect",
+        b"--proxy-dns",
+        b"--proxy-auth-file",
     ];
     // xorshift: the same words in every run.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
@@ -484,7 +496,7 @@ fn any_words_at_all_are_answered_in_one_line() {
 }
 
 #[track_caller]
-fn usage(line: &str) -> String {
+pub(super) fn usage(line: &str) -> String {
     match stop_or_plan(line) {
         Err(Stop::Usage(said)) => said,
         other => panic!("{line}: {other:?}"),

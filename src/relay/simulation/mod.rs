@@ -1,6 +1,7 @@
 //! A link between two scripted streams, over thousands of seeds: short reads and writes, blocked
 //! calls, errors and ends anywhere, and a clock of its own.
 
+mod datagrams;
 mod plumbed;
 mod scripted;
 
@@ -37,6 +38,7 @@ fn rules(dice: &mut Dice) -> Rules {
         quit_after: dice.one_in(6).then_some(Duration::from_secs(2)),
         send_only: dice.one_in(8),
         linger: Duration::from_secs(5),
+        keepalive: true,
         idle: dice.one_in(4).then_some(Duration::from_secs(60)),
         buffer: 1 + dice.below(200),
     }

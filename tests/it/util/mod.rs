@@ -4,16 +4,19 @@
 
 mod collect;
 pub mod data;
+mod datagrams;
 mod done;
 mod ends;
 mod netns;
 mod peer;
+pub mod proxies;
 mod spot;
 mod tool;
 mod trace;
 
 pub use collect::Collector;
 pub use data::Digest;
+pub use datagrams::{Records, Udp};
 pub use done::Done;
 pub use ends::{SmallDisk, Terminal, bare_terminal, close_reader, fifo, pipe, pipe_of_size};
 pub use netns::Net;

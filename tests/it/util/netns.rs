@@ -38,11 +38,12 @@ impl Net {
         ));
         for (net, device, n) in [(&one, "v1", 1), (&two, "v2", 2)] {
             net.sh(&format!(
-                "ip addr add 192.0.2.{n}/24 dev {device}
-                 ip link set {device} addrgenmode none
-                 ip addr add fe80::{n}/64 dev {device} nodad
-                 ip link set {device} up"
+                "ip link set {device} addrgenmode none
+                 ip link set {device} up
+                 ip addr add 192.0.2.{n}/24 dev {device}
+                 ip addr add fe80::{n}/64 dev {device} nodad"
             ));
+            net.routed(&format!("fe80::{n} oif {device}"));
         }
         (one, two)
     }
@@ -52,6 +53,14 @@ impl Net {
         let script = format!("set -e\n{script}");
         let done = self.tool(Tool::program("sh", &["-c", &script])).run();
         assert!(done.status.success(), "{script}: {}", done.stderr);
+    }
+
+    /// Waits until the kernel knows the way to an IPv6 address. It learns it a moment after the
+    /// address, in a work queue (`addrconf_dad_work`, Linux 6.18).
+    pub fn routed(&self, address: &str) {
+        self.sh(&format!(
+            "until ip -6 route get {address} >/dev/null 2>&1; do :; done"
+        ));
     }
 
     /// Puts packet filter rules in force: the inside of the input chain.

@@ -145,6 +145,11 @@ impl Peer {
         local.as_socket().expect("an internet address")
     }
 
+    /// The same end once more, for another thread.
+    pub fn twin(&self) -> Self {
+        Self::new(self.socket.try_clone().expect("dup"), self.remote.clone())
+    }
+
     /// The address of the other side.
     pub fn remote(&self) -> SocketAddr {
         self.remote.as_socket().expect("an internet address")

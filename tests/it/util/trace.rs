@@ -42,6 +42,11 @@ impl Trace {
         }
     }
 
+    /// Waits until a call that looks like this was made.
+    pub fn wait_for(&self, call: &str) {
+        self.calls.wait_for_text(call);
+    }
+
     /// Asserts that it makes no call for `time`.
     pub fn rests_for(&self, time: Duration) {
         let before = self.calls.so_far().len();

@@ -1,0 +1,222 @@
+//! Connect through a proxy: ask for a password, look up, dial the proxy, shake hands, relay.
+
+use std::{net::SocketAddr, time::Instant};
+
+use super::{
+    Stage, connect,
+    handshake::{Trouble, shake},
+    login,
+    session::{self, Role},
+};
+use crate::{
+    event::Deadline,
+    net::{self, Dial, Query},
+    outcome::{Limit, Status},
+    plan::{Connect, Family, Host, Lookup, Plan, Port, Proxy, ProxyNames, ProxyProtocol},
+    proxy::{self, Credentials, Error, Failure, Target, TargetHost},
+    report::{Peer, escape, refused_by_proxy, spot},
+    stream::Socket,
+};
+
+/// Connects to a peer through a proxy and joins it to standard input and output.
+pub(super) fn run(stage: &mut Stage, connect: &Connect, proxy: &Proxy, plan: &Plan) -> Status {
+    let credentials = match login::credentials(stage, proxy) {
+        Ok(credentials) => credentials,
+        Err(failure) => {
+            stage.report.no_credentials(&failure, proxy);
+            return failure.setback().status();
+        }
+    };
+    let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
+    let way = Way {
+        connect,
+        proxy,
+        credentials: credentials.as_ref(),
+        deadline: limit.or(stage.total),
+    };
+    match way.reach(stage) {
+        Ok((far, peer)) => session::run(stage, Ok(Box::new(far)), &peer, plan, Role::Caller),
+        Err(failure) => {
+            stage
+                .report
+                .not_proxied(&failure, &proxy.server, &connect.target);
+            failure.setback().status()
+        }
+    }
+}
+
+/// The way to a target.
+struct Way<'a> {
+    connect: &'a Connect,
+    proxy: &'a Proxy,
+    credentials: Option<&'a Credentials>,
+    deadline: Deadline,
+}
+
+impl Way<'_> {
+    /// Everything up to the first byte of payload, under one deadline.
+    fn reach(&self, stage: &mut Stage) -> Result<(Socket, Peer), Failure> {
+        let addresses = self.proxy_addresses(stage).map_err(Failure::Proxy)?;
+        let sources = match &self.connect.source {
+            Some(source) => connect::local(stage, source, self.connect, self.deadline),
+            None => Ok(Vec::new()),
+        };
+        let sources = sources.map_err(Failure::Proxy)?;
+        let mut refused = Vec::new();
+        for target in self.targets(stage).map_err(Failure::Target)? {
+            match self.through(stage, &addresses, &sources, &target) {
+                Err(Failure::Refused(these)) => {
+                    for (target, why) in &these {
+                        stage.report.event(|| refused_by_proxy(target, why));
+                    }
+                    refused.extend(these);
+                }
+                other => return other,
+            }
+        }
+        Err(Failure::Refused(refused))
+    }
+
+    fn proxy_addresses(&self, stage: &mut Stage) -> Result<Vec<SocketAddr>, net::Error> {
+        let server = &self.proxy.server;
+        let query = Query {
+            host: Some(&server.host),
+            port: &server.port,
+            lookup: self.connect.lookup,
+            passive: false,
+            datagrams: false,
+        };
+        let addresses = net::resolve(&mut stage.reactor, &query, self.deadline)?;
+        tell_addresses(stage, "the proxy ", &server.host, &addresses);
+        Ok(addresses)
+    }
+
+    /// What the proxy is asked for, one after another, until it does not refuse.
+    fn targets(&self, stage: &mut Stage) -> Result<Vec<Target>, net::Error> {
+        let host = &self.connect.target.host;
+        if let Some(address) = host.literal() {
+            return Ok(vec![Target {
+                host: TargetHost::Address(address),
+                port: self.port(stage)?,
+            }]);
+        }
+        if self.proxy.names != ProxyNames::Remote {
+            match self.look_up(stage) {
+                Err(net::Error::Lookup { .. }) if self.proxy.names == ProxyNames::Both => {
+                    stage.report.fact(|| {
+                        let host = escape(host.as_str());
+                        format!("{host} cannot be looked up here; the proxy is to do it")
+                    });
+                }
+                found => return found,
+            }
+        }
+        Ok(vec![Target {
+            host: TargetHost::Name(host.to_string()),
+            port: self.port(stage)?,
+        }])
+    }
+
+    fn look_up(&self, stage: &mut Stage) -> Result<Vec<Target>, net::Error> {
+        let target = &self.connect.target;
+        let lookup = match self.proxy.protocol {
+            ProxyProtocol::Socks4 => Lookup {
+                family: Family::V4,
+                ..self.connect.lookup
+            },
+            _ => self.connect.lookup,
+        };
+        let query = Query {
+            host: Some(&target.host),
+            port: &target.port,
+            lookup,
+            passive: false,
+            datagrams: false,
+        };
+        let addresses = net::resolve(&mut stage.reactor, &query, self.deadline)?;
+        tell_addresses(stage, "", &target.host, &addresses);
+        let target = |address: SocketAddr| Target {
+            host: TargetHost::Address(address.ip()),
+            port: address.port(),
+        };
+        Ok(addresses.into_iter().map(target).collect())
+    }
+
+    /// The target's port, which no proxy knows by a name.
+    fn port(&self, stage: &mut Stage) -> Result<u16, net::Error> {
+        let port = &self.connect.target.port;
+        if let Port::Number(number) = port {
+            return Ok(*number);
+        }
+        let query = Query {
+            host: None,
+            port,
+            lookup: Lookup::default(),
+            passive: true,
+            datagrams: false,
+        };
+        let found = net::resolve(&mut stage.reactor, &query, self.deadline)?;
+        Ok(found.first().map_or(0, SocketAddr::port))
+    }
+
+    /// One try: a connection to the proxy, and what it answers.
+    fn through(
+        &self,
+        stage: &mut Stage,
+        addresses: &[SocketAddr],
+        sources: &[SocketAddr],
+        target: &Target,
+    ) -> Result<(Socket, Peer), Failure> {
+        let mut handshake =
+            proxy::client(self.proxy.protocol, target, self.credentials).map_err(Failure::Unfit)?;
+        let dial = Dial {
+            addresses,
+            sources,
+            options: &stage.options,
+        };
+        let connection =
+            net::dial(&mut stage.reactor, &dial, self.deadline).map_err(Failure::Proxy)?;
+        let server = Peer {
+            name: Some(self.proxy.server.host.to_string()),
+            address: connection.peer.into(),
+            beyond: None,
+        };
+        connect::tell(stage, &connection, &format!("the proxy {server}"));
+        let socket = Socket::new(&stage.reactor, connection.socket).map_err(Failure::Broken)?;
+        let mut socket = socket.with_reset(connection.reset);
+        let payload = shake(
+            &mut stage.reactor,
+            &mut socket,
+            handshake.as_mut(),
+            self.deadline,
+        )
+        .map_err(|trouble| failure(trouble, target))?;
+        let place = spot(&self.connect.target);
+        stage
+            .report
+            .event(|| format!("the proxy {server} connects us to {place}"));
+        let peer = Peer {
+            beyond: Some(self.connect.target.clone()),
+            ..server
+        };
+        Ok((socket.with_preread(payload), peer))
+    }
+}
+
+fn tell_addresses(stage: &Stage, what: &str, host: &Host, addresses: &[SocketAddr]) {
+    stage.report.fact(|| {
+        let host = escape(host.as_str());
+        format!("{what}{host} is {}", connect::all(addresses))
+    });
+}
+
+fn failure(trouble: Trouble, target: &Target) -> Failure {
+    match trouble {
+        Trouble::Answer(Error::Refused(why)) => Failure::Refused(vec![(target.clone(), why)]),
+        Trouble::Answer(Error::Credentials { given }) => Failure::Credentials { given },
+        Trouble::Answer(Error::Protocol(breach)) => Failure::Protocol(breach),
+        Trouble::Ended => Failure::Ended,
+        Trouble::Broken(e) => Failure::Broken(e),
+        Trouble::Stopped(stop) => Failure::Stopped(stop),
+    }
+}
