@@ -11,21 +11,25 @@ use std::{
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::util::{
-    Collector, DEADLINE, Digest, In, Out, Peer, Running, Server, Signal, Tool, bare_terminal,
-    close_reader, data::random_bytes, ms, pipe, pipe_of_size, readable, spawn,
+    Collector, DEADLINE, Digest, Family, In, Out, Peer, Running, Server, Signal, Tool,
+    bare_terminal, close_reader, data::random_bytes, ms, pipe, pipe_of_size, readable, spawn,
 };
 
 const MIB: usize = 1 << 20;
 
-/// A receiver, first connecting and then listening.
+/// A receiver, connecting and listening, over TCP and over a Unix socket.
 fn receivers(wire: impl Fn(Tool) -> Tool) -> impl Iterator<Item = (Running, Peer)> {
-    [false, true].into_iter().map(move |listens| {
+    let ways = Family::ALL
+        .into_iter()
+        .flat_map(|f| [(f, false), (f, true)]);
+    ways.map(move |(family, listens)| {
         if listens {
-            let (run, port) = wire(Tool::listen(&[])).start_listening();
-            (run, Peer::connect(port))
+            let tool = wire(Tool::listen_at(family, &[]));
+            let (run, spot) = tool.start_listening_at();
+            (run, Peer::connect(spot))
         } else {
-            let server = Server::new();
-            let run = wire(Tool::connect(server.port(), &[])).start();
+            let server = Server::of(family);
+            let run = wire(Tool::connect(server.spot(), &[])).start();
             (run, server.accept())
         }
     })
@@ -108,18 +112,20 @@ fn a_stopped_receiver_does_not_mistake_a_reset_for_an_end() {
 /// Bytes, then an end, then a reset for what we send: the bytes are written first.
 #[test]
 fn an_error_does_not_discard_bytes_that_are_readable() {
-    for _ in 0..10 {
-        let server = Server::new();
-        let run = Tool::connect(server.port(), &[])
-            .stdin(In::Bytes(b"ruok\n".to_vec()))
-            .start();
-        let mut peer = server.accept();
-        peer.recv(4);
-        peer.send(b"imok");
-        // One byte is unread: closing resets the connection.
-        peer.close();
-        let done = run.wait();
-        done.fails(5, &[]).wrote(b"imok");
+    for family in Family::ALL {
+        for _ in 0..10 {
+            let server = Server::of(family);
+            let run = Tool::connect(server.spot(), &[])
+                .stdin(In::Bytes(b"ruok\n".to_vec()))
+                .start();
+            let mut peer = server.accept();
+            peer.recv(4);
+            peer.send(b"imok");
+            // One byte is unread: closing resets the connection.
+            peer.close();
+            let done = run.wait();
+            done.fails(5, &[]).wrote(b"imok");
+        }
     }
 }
 
@@ -358,7 +364,8 @@ fn short_reads_and_writes_everywhere_lose_nothing() {
 fn a_peer_of_tiny_pieces_loses_nothing() {
     let data = random_bytes(3000, 26);
     for (run, mut peer) in receivers(|t| t.stdin(In::Bytes(random_bytes(3000, 26)))) {
-        peer.socket.set_tcp_nodelay(true).unwrap();
+        // A Unix socket knows no delay.
+        drop(peer.socket.set_tcp_nodelay(true));
         for piece in data.chunks(7) {
             peer.send(piece);
             assert_eq!(peer.recv(piece.len()), piece);

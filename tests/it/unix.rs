@@ -279,6 +279,37 @@ fn an_out_of_band_byte_in_mid_stream_is_not_a_cut() {
     }
 }
 
+/// A server that has heard enough answers and closes, while there is still much to send.
+#[test]
+fn an_answer_is_read_to_its_end_although_sending_fails() {
+    let answer = random_bytes(50_000, 25);
+    for n in 0..40 {
+        let server = Server::of(Family::Unix);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        // One of these is spliced to, the other is not.
+        let to_file = n % 2 == 0;
+        let stdout = match to_file {
+            true => Out::File(file.path().to_owned()),
+            false => Out::Keep,
+        };
+        let run = Tool::connect(server.spot(), &[])
+            .stdin(In::File("/dev/zero".into()))
+            .stdout(stdout)
+            .start();
+        let mut peer = server.accept();
+        peer.recv(1 << (n / 2));
+        peer.send(&answer);
+        peer.close();
+        let done = run.wait();
+        done.fails(5, &["not delivered"]);
+        let came = match to_file {
+            true => std::fs::read(file.path()).unwrap(),
+            false => done.stdout,
+        };
+        assert!(came == answer, "{} bytes of {}", came.len(), answer.len());
+    }
+}
+
 #[test]
 fn a_peer_that_closed_leaves_stdin_the_time_to_end() {
     // (echo quit; sleep 1) | oxnc -U ...
