@@ -7,6 +7,8 @@ mod door;
 mod listen;
 mod options;
 mod resolve;
+#[allow(dead_code)]
+mod service;
 mod socket_file;
 mod unix;
 mod unix_datagram;
@@ -26,6 +28,8 @@ pub(crate) use listen::{
 };
 pub(crate) use options::{MD5_KEY_LIMIT, Options, Refused};
 pub(crate) use resolve::{LookupFailure, Query, resolve};
+#[allow(unused_imports)]
+pub(crate) use service::service_name;
 pub(crate) use socket_file::SocketFile;
 pub(crate) use unix::connect_unix;
 pub(crate) use unix_datagram::{call_unix, receive_unix};

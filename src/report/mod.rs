@@ -4,6 +4,8 @@ mod datagrams;
 mod escape;
 mod log;
 mod messages;
+#[allow(dead_code)]
+mod nc;
 mod port;
 mod proxy;
 
@@ -18,6 +20,8 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 pub(crate) use datagrams::datagram_place;
 pub use escape::escape;
 pub(crate) use messages::{Peer, StdioFailure, place, reason, spot, why};
+#[allow(unused_imports)]
+pub(crate) use nc::Tried;
 pub(crate) use port::PortSink;
 pub(crate) use proxy::{password_prompt, refused_by_proxy};
 
