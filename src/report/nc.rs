@@ -24,7 +24,7 @@ impl Tried<'_> {
 
     /// It could be connected to. `service` is what services(5) calls the port; none with `-n`.
     pub(crate) fn succeeded(&self, service: Option<&str>) -> String {
-        let service = service.map_or("*".into(), escape);
+        let service = service.map_or_else(|| "*".into(), escape);
         format!(
             "Connection to {self} {} port [{}/{service}] succeeded!",
             self.port,
