@@ -13,6 +13,7 @@ use std::{
 use super::{
     Words,
     end_of_data::{EndOfData, OnPeerEof, QuitAfter},
+    lines::Lines,
     listening::Listening,
     names::Names,
     time_limits::TimeLimits,
@@ -20,7 +21,7 @@ use super::{
     values::read,
 };
 use crate::plan::{
-    Action, AddressError, Connect, Endpoint, Family, Host, Input, KeepOpen, Limits, Listen,
+    self, Action, AddressError, Connect, Endpoint, Family, Host, Input, KeepOpen, Limits, Listen,
     ListenOn, Lookup, OnInputEnd, OnPeerEnd, Plan, Port, PortTo, Source, Transfer, UnixAddress,
 };
 
@@ -38,7 +39,7 @@ impl Words {
     pub(super) fn into_plan(self, inherited: Option<usize>) -> Result<Plan, String> {
         self.check_pairs()?;
         let lookup = lookup(&self.names);
-        let transfer = transfer(&self.end_of_data);
+        let transfer = transfer(&self.end_of_data, &self.lines);
         let limits = limits(&self.time_limits);
         let verbosity = self.messages.verbose;
         let datagrams = self.datagram_settings()?;
@@ -320,7 +321,7 @@ fn lookup(names: &Names) -> Lookup {
     }
 }
 
-fn transfer(end: &EndOfData) -> Transfer {
+fn transfer(end: &EndOfData, lines: &Lines) -> Transfer {
     let quit_after = end.quit_after.and_then(|QuitAfter(time)| time);
     Transfer {
         input: if end.no_stdin || end.recv_only {
@@ -344,6 +345,11 @@ fn transfer(end: &EndOfData) -> Transfer {
         quit_after: quit_after.filter(|time| !time.is_zero()),
         send_only: end.send_only,
         linger: end.linger.unwrap_or(LINGER),
+        lines: plan::Lines {
+            crlf: lines.crlf,
+            interval: lines.interval.filter(|time| !time.is_zero()),
+        },
+        telnet: lines.telnet,
     }
 }
 

@@ -87,6 +87,8 @@ struct Up {
     /// The length of the datagram that is not sent yet.
     held: Option<usize>,
     input: Input,
+    /// When our input gives something again, if it rests. That is no idle time.
+    due: Option<Instant>,
     /// There is room again at a time that no event tells.
     retry: Option<Pause>,
     /// Sending can go on when the socket says so.
@@ -143,6 +145,7 @@ impl Exchange {
                 buffer: Box::default(),
                 held: None,
                 input: Input::Open,
+                due: None,
                 retry: None,
                 blocked: false,
                 fault: None,
@@ -164,6 +167,10 @@ impl Exchange {
 
     /// Moves what can move and decides what follows from it.
     pub(crate) fn step(&mut self, now: Instant) -> io::Result<Step> {
+        if self.up.due.is_some_and(|at| at <= now) {
+            self.up.due = None;
+            self.last_move = now;
+        }
         let mut rests = false;
         for _ in 0..TURN {
             let up = self.step_up(now);
@@ -225,6 +232,7 @@ impl Exchange {
         if self.up.buffer.len() != most {
             self.up.buffer = vec![0; most].into_boxed_slice();
         }
+        self.up.due = self.near.due(now);
         match self.near.recv(&mut self.up.buffer) {
             Ok(Io::Moved(length)) => {
                 self.up.held = Some(length);
@@ -233,6 +241,7 @@ impl Exchange {
             Ok(Io::Blocked) => return false,
             Ok(Io::Eof) => {
                 self.up.input = Input::Ended;
+                self.up.due = None;
                 self.last_move = now;
             }
             Err(e) => self.up.fault = Some(UpEnd::InputFailed(e)),
@@ -495,9 +504,14 @@ impl Exchange {
     fn idle_at(&self) -> Option<Instant> {
         let length = self.rules.idle?;
         let applies = self.rules.receiver || self.quiet_at().is_none();
-        applies
-            .then(|| self.last_move.checked_add(length))
-            .flatten()
+        let since = self
+            .due()
+            .map_or(self.last_move, |due| due.max(self.last_move));
+        applies.then(|| since.checked_add(length)).flatten()
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.up.due.filter(|_| self.wants_input())
     }
 
     fn first_at(&self) -> Option<Instant> {
@@ -514,10 +528,8 @@ impl Exchange {
             None => self.quiet_at(),
         };
         let retry = self.up.retry.map(|pause| pause.until);
-        [quiet, retry, self.idle_at(), self.first_at()]
-            .into_iter()
-            .flatten()
-            .min()
+        let times = [quiet, retry, self.due(), self.idle_at(), self.first_at()];
+        times.into_iter().flatten().min()
     }
 
     fn arm(&mut self) -> io::Result<()> {

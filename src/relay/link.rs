@@ -18,7 +18,7 @@ use super::{
 use crate::{
     outcome::{Counters, Delivery, DownEnd, Expired, Limit, Outcome, Stop, UpEnd},
     plan::{OnInputEnd, OnPeerEnd},
-    stream::{Stream, Want},
+    stream::{Stream, Want, same_error},
 };
 
 /// One turn's bytes, after which signals and timers are looked at: some 20 ms at 1 GB/s.
@@ -181,9 +181,9 @@ impl Link {
         up.is_spent() || down.is_spent()
     }
 
-    /// Bytes sent, the FIN counting as one.
+    /// Bytes sent, as the peer's kernel counts them, the FIN as one.
     fn sent(&self) -> u64 {
-        self.up.passed() + u64::from(self.up.is_clean())
+        self.up.passed() + self.far.overhead() + u64::from(self.up.is_clean())
     }
 
     fn judge(&mut self, now: Instant) -> io::Result<Judgement> {
@@ -363,7 +363,8 @@ impl Link {
     }
 
     fn last_move(&self) -> Instant {
-        self.up.last().max(self.down.last())
+        let moved = self.up.last().max(self.down.last());
+        self.up.due().map_or(moved, |due| moved.max(due))
     }
 
     /// When something has to be looked at though no stream wakes the loop.
@@ -448,13 +449,15 @@ impl Link {
         // A peer that ended long ago and is found gone misses nothing that was never there.
         let missed_nothing = self.peer_ended && self.up.is_open() && self.up.taken() == 0;
         match (self.up.end(), self.down.end(), &self.lost) {
-            (Some(End::Source(e)), _, _) => UpEnd::InputFailed(copy(e)),
+            (Some(End::Source(e)), _, _) => UpEnd::InputFailed(same_error(e)),
             // A FIN that finds the connection broken delivers nothing less.
             (Some(End::Sink(_)), Some(End::Source(_)), _) if self.up.taken() == 0 => UpEnd::Open,
-            (Some(End::Sink(e)), _, _) => UpEnd::NotDelivered(copy(e)),
-            (_, _, Some(e)) if !missed_nothing => UpEnd::NotDelivered(copy(e)),
+            (Some(End::Sink(e)), _, _) => UpEnd::NotDelivered(same_error(e)),
+            (_, _, Some(e)) if !missed_nothing => UpEnd::NotDelivered(same_error(e)),
             // Whoever resets has not read all, as far as we can know.
-            (_, Some(End::Source(e)), _) if self.up.taken() > 0 => UpEnd::NotDelivered(copy(e)),
+            (_, Some(End::Source(e)), _) if self.up.taken() > 0 => {
+                UpEnd::NotDelivered(same_error(e))
+            }
             (Some(End::Clean), _, _) => UpEnd::Delivered,
             (None, _, _) if stop.is_some() && self.up.held() > 0 => UpEnd::Cut,
             (None, _, _) => UpEnd::Open,
@@ -464,15 +467,10 @@ impl Link {
     fn down_end(&self) -> DownEnd {
         match self.down.end() {
             Some(End::Clean) => DownEnd::Complete,
-            Some(End::Source(e)) => DownEnd::Broken(copy(e)),
+            Some(End::Source(e)) => DownEnd::Broken(same_error(e)),
             Some(End::Sink(e)) if e.kind() == io::ErrorKind::BrokenPipe => DownEnd::ReaderLeft,
-            Some(End::Sink(e)) => DownEnd::OutputFailed(copy(e)),
+            Some(End::Sink(e)) => DownEnd::OutputFailed(same_error(e)),
             None => DownEnd::Open,
         }
     }
-}
-
-fn copy(e: &io::Error) -> io::Error {
-    e.raw_os_error()
-        .map_or_else(|| e.kind().into(), io::Error::from_raw_os_error)
 }

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Instant};
 
-use super::{Stage, listen};
+use super::{Stage, listen, wrap};
 use crate::{
     event::{Deadline, Wake},
     net::{self, Address, Bound, Called, Query, SocketFile},
@@ -231,7 +231,7 @@ fn join(
         first: plan.limits.accept,
     };
     Ok(Exchange::new(
-        Box::new(near),
+        wrap::near_datagrams(near, transfer.lines),
         Box::new(sockets),
         rules,
         Instant::now(),

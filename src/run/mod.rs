@@ -10,6 +10,7 @@ mod secret;
 mod serve;
 mod session;
 mod unix;
+mod wrap;
 
 use std::{cell::Cell, rc::Rc, time::Instant};
 

@@ -2,7 +2,7 @@
 
 use std::{io, time::Instant};
 
-use super::Stage;
+use super::{Stage, wrap};
 use crate::{
     event::Wake,
     outcome::{Outcome, Status, Stop},
@@ -78,8 +78,8 @@ fn join(stage: &Stage, far: Box<dyn Stream>, plan: &Plan, role: Role) -> io::Res
         buffer: BUFFER,
     };
     Ok(Link::new(
-        Box::new(near),
-        far,
+        wrap::near(near, transfer.lines),
+        wrap::far(far, transfer.telnet),
         rules,
         &Pipes::default(),
         Instant::now(),

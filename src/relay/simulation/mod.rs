@@ -5,6 +5,7 @@ mod crowd;
 mod datagrams;
 mod plumbed;
 mod scripted;
+mod wrapped;
 
 use std::{
     collections::BTreeMap,
@@ -52,6 +53,7 @@ struct Run {
     near: Box<dyn Hand>,
     far: Box<dyn Hand>,
     outcome: Outcome,
+    took: Duration,
 }
 
 /// A stream and the hand at its other side.
@@ -66,9 +68,15 @@ fn run(seed: u64, puppet: fn(u64, bool) -> Puppet) -> Run {
     let mut dice = Dice::new(seed ^ 0xdead_beef);
     let mut rules = rules(&mut dice);
     rules.nothing_to_send = dice.one_in(4);
-    let (near_stream, near) = puppet(2 * seed, rules.nothing_to_send);
-    let (far_stream, far) = puppet(2 * seed + 1, false);
-    let mut now = Instant::now();
+    let near = puppet(2 * seed, rules.nothing_to_send);
+    let far = puppet(2 * seed + 1, false);
+    drive(seed, dice, rules, near, far)
+}
+
+fn drive(seed: u64, mut dice: Dice, rules: Rules, near: Puppet, far: Puppet) -> Run {
+    let ((near_stream, near), (far_stream, far)) = (near, far);
+    let began = Instant::now();
+    let mut now = began;
     let mut link = Link::new(
         near_stream,
         far_stream,
@@ -121,6 +129,7 @@ fn run(seed: u64, puppet: fn(u64, bool) -> Puppet) -> Run {
         near,
         far,
         outcome,
+        took: now - began,
     }
 }
 
@@ -172,6 +181,7 @@ fn check(run: &Run) {
         near,
         far,
         outcome,
+        ..
     } = run;
     let (near, far) = (near.script().borrow(), far.script().borrow());
     assert!(
