@@ -357,7 +357,12 @@ fn usage_errors_are_one_line_that_names_the_option() {
         ),
         (
             "-listen 80",
-            "unknown option '-i'; did you mean '--listen'?",
+            "option '-i': duration 'sten' is not a number of seconds or a time such as 500ms or \
+             1m30s; did you mean '--listen'?",
+        ),
+        (
+            "-keep-open -l 80",
+            "unknown option '-e'; did you mean '--keep-open'?",
         ),
     ];
     for (line, expected) in table {

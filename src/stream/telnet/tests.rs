@@ -122,7 +122,7 @@ fn an_iac_is_sent_twice_however_little_is_taken_at_once() {
 #[test]
 fn answers_wait_for_room_go_before_data_and_keep_the_end_waiting() {
     let (mut telnet, peer) = telnet(&[b"\xff\xfd\x01\xff\xfd\x02"]);
-    received(&mut telnet);
+    let _ = received(&mut telnet);
     peer.0
         .borrow_mut()
         .takes
