@@ -146,7 +146,7 @@ fn every_byte_once_in_order_and_the_end_once_or_a_cut() {
         "Broken",
         "Local",
         "NotDelivered",
-        "Expired",
+        "Idle",
         "Signal(13)",
         "Signal(15)",
     ];
@@ -158,7 +158,7 @@ fn the_same_through_kernel_pipes() {
     let everywhere = [
         "Success",
         "NotDelivered",
-        "Expired",
+        "Idle",
         "Signal(13)",
         "Signal(15)",
     ];
