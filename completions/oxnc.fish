@@ -1,7 +1,7 @@
 complete -c oxnc -s s -l source -d 'Connect from this local address' -r -f -a "(__fish_print_hostnames)"
 complete -c oxnc -s p -l source-port -d 'Connect from this local port' -r -f
 complete -c oxnc -s x -l proxy -d 'Connect through a proxy' -r -f -a "(__fish_print_hostnames)"
-complete -c oxnc -s X -l proxy-type -d 'What it speaks: 4, 4a, 5 or connect [default: 5]' -r -f -a "4\t'SOCKS4'
+complete -c oxnc -s X -l proxy-type -d '"4", "4a", "5" (SOCKS) or "connect" [default: 5]' -r -f -a "4\t'SOCKS4'
 4a\t'SOCKS4a'
 5\t'SOCKS5'
 connect\t'HTTP CONNECT'"
@@ -41,6 +41,7 @@ complete -c oxnc -l md5sig-key-file -d 'Read the key of -S from this file' -r -F
 complete -c oxnc -l md5sig-key-env -d 'Read the key of -S from this environment variable' -r -f
 complete -c oxnc -l sockopt -d 'Set any option of setsockopt(2)' -r -f
 complete -c oxnc -s V -l rtable -d 'Refused: Linux has no such routing tables' -r -f
+complete -c oxnc -l compat -d 'Take the defaults, the wording and the exit status of another netcat' -r -f -a "nc\t''"
 complete -c oxnc -s l -l listen -d 'Wait for one client instead of connecting'
 complete -c oxnc -s k -l keep-open -d 'Serve many clients at once, until stopped'
 complete -c oxnc -l tag -d 'With -k: put the client before each line'

@@ -5,6 +5,8 @@
 
 use std::{io, time::Duration};
 
+use crate::plan::Personality;
+
 /// The limits that a run may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
@@ -153,6 +155,8 @@ pub enum Status {
     NotTrusted,
     /// 124: a time limit ran out.
     Expired,
+    /// 124 as well: nothing moved for too long, and nothing is missing.
+    Idle,
     /// Ended by a signal: 128 + n, as shells show it.
     Signal(i32),
 }
@@ -168,8 +172,19 @@ impl Status {
             Self::Local => 4,
             Self::NotDelivered => 5,
             Self::NotTrusted => 6,
-            Self::Expired => 124,
+            Self::Expired | Self::Idle => 124,
             Self::Signal(n) => 128_u8.saturating_add(u8::try_from(n).unwrap_or(u8::MAX)),
+        }
+    }
+
+    /// The number for `exit(2)`, in somebody's ways.
+    pub fn code_as(self, personality: Personality) -> u8 {
+        match (personality, self) {
+            (Personality::Oxnc, _) | (Personality::Nc, Self::Success | Self::Signal(_)) => {
+                self.code()
+            }
+            (Personality::Nc, Self::Idle) => 0,
+            (Personality::Nc, _) => 1,
         }
     }
 
@@ -184,8 +199,9 @@ impl Status {
             Self::NotDelivered => 4,
             Self::Broken => 5,
             Self::Expired => 6,
-            Self::NotStarted => 7,
-            Self::Success => 8,
+            Self::Idle => 7,
+            Self::NotStarted => 8,
+            Self::Success => 9,
         };
         if rank(other) < rank(self) {
             other
@@ -212,7 +228,7 @@ impl Setback {
 impl Outcome {
     /// The exit status.
     pub fn status(&self) -> Status {
-        use Status::{Broken, Expired, Local, NotDelivered, NotStarted, Signal, Success};
+        use Status::{Broken, Expired, Idle, Local, NotDelivered, NotStarted, Signal, Success};
 
         match (self.stop, &self.up, &self.down) {
             (Some(Stop::Signal(n)), _, _) => Signal(n),
@@ -222,7 +238,11 @@ impl Outcome {
             // Only a stop cuts; without one the bytes are missing all the same.
             (_, UpEnd::NotDelivered(_), _) | (None, UpEnd::Cut, _) => NotDelivered,
             (_, _, DownEnd::Broken(_)) => Broken,
-            (Some(Stop::Expired(_)), _, _) => Expired,
+            (Some(Stop::Expired(what)), up, _) => match (what.limit, up) {
+                (_, UpEnd::Refused(_)) => Expired,
+                (Limit::Idle, _) => Idle,
+                _ => Expired,
+            },
             (None, UpEnd::Refused(_), _) => NotStarted,
             (None, UpEnd::Delivered | UpEnd::Open, DownEnd::Complete | DownEnd::Open) => Success,
         }
@@ -324,6 +344,29 @@ mod tests {
         for (setback, code) in table {
             assert_eq!(setback.status().code(), code, "{setback:?}");
         }
+    }
+
+    #[test]
+    fn nc_knows_success_and_failure_alone() {
+        use Status::{Broken, Expired, Idle, Local, NotDelivered, NotStarted, NotTrusted, Usage};
+
+        let failures = [
+            NotStarted,
+            Usage,
+            Broken,
+            Local,
+            NotDelivered,
+            NotTrusted,
+            Expired,
+        ];
+        for status in failures {
+            assert_eq!(status.code_as(Personality::Nc), 1, "{status:?}");
+            assert_eq!(status.code_as(Personality::Oxnc), status.code());
+        }
+        assert_eq!(Status::Success.code_as(Personality::Nc), 0);
+        assert_eq!(Idle.code_as(Personality::Nc), 0);
+        assert_eq!(Idle.code_as(Personality::Oxnc), 124);
+        assert_eq!(Status::Signal(15).code_as(Personality::Nc), 143);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) struct EndOfData {
     ///
     /// For peers that take the end of their input for the end of the connection, and then do not
     /// answer. Many proxies are such peers.
-    #[arg(long = "no-shutdown")]
+    #[arg(long = "no-shutdown", hide_short_help = true)]
     pub(super) no_shutdown: bool,
 
     /// After stdin's end, quit after DUR of silence
@@ -56,6 +56,7 @@ pub(super) struct EndOfData {
     /// left). 'exit' ends the run in every case, 'drain' in none.
     #[arg(
         long = "on-peer-eof",
+        hide_short_help = true,
         value_name = "exit|drain",
         hide_possible_values = true
     )]

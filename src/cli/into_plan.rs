@@ -14,7 +14,6 @@ use super::{
     Words,
     end_of_data::{EndOfData, OnPeerEof, QuitAfter},
     lines::Lines,
-    listening::Listening,
     names::Names,
     time_limits::TimeLimits,
     usage::quote,
@@ -22,7 +21,8 @@ use super::{
 };
 use crate::plan::{
     self, Action, AddressError, Connect, Endpoint, Family, Host, Input, KeepOpen, Limits, Listen,
-    ListenOn, Lookup, OnInputEnd, OnPeerEnd, Plan, Port, PortTo, Source, Transfer, UnixAddress,
+    ListenOn, Lookup, OnInputEnd, OnPeerEnd, Personality, Plan, Port, PortTo, Source, Transfer,
+    UnixAddress,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -31,23 +31,27 @@ const LINGER: Duration = Duration::from_secs(10);
 /// For the owner only: a socket's file is a door.
 const UNIX_MODE: u32 = 0o600;
 
-const NO_PATH: &str = "-U needs a path";
-
 impl Words {
     /// The plan, or one line about what does not go together. `inherited` says whether a
     /// supervisor has passed in sockets to listen on.
     pub(super) fn into_plan(self, inherited: Option<usize>) -> Result<Plan, String> {
+        if self.compat.compat.is_some() && self.personality == Personality::Oxnc {
+            return Err("'--compat' has to be the first word".to_owned());
+        }
         self.check_pairs()?;
         let lookup = lookup(&self.names);
-        let transfer = transfer(&self.end_of_data, &self.lines);
+        let transfer = transfer(&self.end_of_data, &self.lines, self.personality);
         let limits = limits(&self.time_limits);
-        let verbosity = self.messages.verbose;
+        let (verbosity, personality) = (self.messages.verbose, self.personality);
         let datagrams = self.datagram_settings()?;
         let socket_options = self.socket_options.in_order();
         let action = match (self.listening.listen, self.names.unix) {
             (true, true) => Action::Listen(self.listen_unix(inherited)?),
             (true, false) => Action::Listen(self.listen(lookup, inherited)?),
-            (false, true) => Action::ConnectUnix(self.unix_address()?.ok_or(NO_PATH)?),
+            (false, true) => {
+                let address = self.unix_address()?;
+                Action::ConnectUnix(address.ok_or_else(|| self.no_path())?)
+            }
             (false, false) => Action::Connect(self.connect(lookup)?),
         };
         let action = match datagrams {
@@ -55,11 +59,13 @@ impl Words {
             None => action,
         };
         Ok(Plan {
+            personality,
             action,
             transfer,
             limits,
             socket_options,
             verbosity,
+            numeric: lookup.numeric,
         })
     }
 
@@ -143,7 +149,7 @@ impl Words {
         let (host, port) = match self.operands.as_slice() {
             [] => {
                 return Err("HOST and PORT are needed, or '-l' and PORT to listen; \
-                            see 'oxnc --help'"
+                            see '--help'"
                     .to_owned());
             }
             [word] => self.host_and_port(word)?,
@@ -186,6 +192,9 @@ impl Words {
     fn host_and_port<'a>(&self, word: &'a OsStr) -> Result<(&'a OsStr, &'a OsStr), String> {
         match split(word)? {
             Split::Both(host, port) => Ok((host, port)),
+            Split::One if self.personality == Personality::Nc => {
+                Err("missing port number".to_owned())
+            }
             Split::One if self.connecting.source_port.is_some() => Err(format!(
                 "host {} needs a port ('-p' is the local one)",
                 quote(word)
@@ -196,7 +205,7 @@ impl Words {
     }
 
     fn listen(self, lookup: Lookup, inherited: Option<usize>) -> Result<Listen, String> {
-        let keep_open = keep_open(&self.listening, self.datagrams.udp);
+        let keep_open = self.keep_open();
         let print_port = self
             .listening
             .print_port
@@ -230,6 +239,17 @@ impl Words {
             (None, None) => None,
         };
         check_lookup(lookup, host.as_ref(), port.as_ref())?;
+        let (lookup, mapped) = match (self.personality, lookup.family) {
+            (Personality::Nc, Family::Any) if host.is_none() && port.is_some() => (
+                Lookup {
+                    family: Family::V4,
+                    ..lookup
+                },
+                false,
+            ),
+            (Personality::Nc, Family::V6) => (lookup, true),
+            _ => (lookup, false),
+        };
         let on = match (port, inherited) {
             (Some(port), _) => ListenOn::Address { host, port },
             (None, Some(_)) if lookup.family != Family::Any => {
@@ -244,6 +264,7 @@ impl Words {
         Ok(Listen {
             on,
             lookup,
+            mapped,
             print_port,
             keep_open,
         })
@@ -256,14 +277,39 @@ impl Words {
                 mode: self.listening.unix_mode.unwrap_or(UNIX_MODE),
             },
             (None, Some(count)) => ListenOn::Inherited(count),
-            (None, None) => return Err(NO_PATH.to_owned()),
+            (None, None) => return Err(self.no_path()),
         };
         Ok(Listen {
             on,
             lookup: Lookup::default(),
             print_port: None,
-            keep_open: keep_open(&self.listening, self.datagrams.udp),
+            keep_open: self.keep_open(),
+            mapped: false,
         })
+    }
+
+    /// Many clients of a stream. Datagrams have a way of their own.
+    fn keep_open(&self) -> Option<KeepOpen> {
+        let words = &self.listening;
+        let most = words
+            .max_conns
+            .map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+        (words.keep_open && !self.datagrams.udp).then_some(KeepOpen {
+            max_conns: match self.personality {
+                Personality::Oxnc => most,
+                // One after another.
+                Personality::Nc => most.or(Some(1)),
+            },
+            accept: words.accept.map(u64::from),
+            tag: words.tag,
+        })
+    }
+
+    fn no_path(&self) -> String {
+        match self.personality {
+            Personality::Oxnc => "-U needs a path".to_owned(),
+            Personality::Nc => "missing socket pathname".to_owned(),
+        }
     }
 
     /// The one word of `-U`, or its `-s`, unless that is the caller's own name.
@@ -280,17 +326,6 @@ impl Words {
         let address = address.map_err(|bad| format!("option '-U': path {} {bad}", quote(word)));
         address.map(Some)
     }
-}
-
-/// Many clients of a stream. Datagrams have a way of their own.
-fn keep_open(words: &Listening, udp: bool) -> Option<KeepOpen> {
-    (words.keep_open && !udp).then_some(KeepOpen {
-        max_conns: words
-            .max_conns
-            .map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
-        accept: words.accept.map(u64::from),
-        tag: words.tag,
-    })
 }
 
 fn local_host(word: Option<OsString>) -> Result<Option<Host>, String> {
@@ -321,7 +356,7 @@ fn lookup(names: &Names) -> Lookup {
     }
 }
 
-fn transfer(end: &EndOfData, lines: &Lines) -> Transfer {
+fn transfer(end: &EndOfData, lines: &Lines, personality: Personality) -> Transfer {
     let quit_after = end.quit_after.and_then(|QuitAfter(time)| time);
     Transfer {
         input: if end.no_stdin || end.recv_only {
@@ -334,7 +369,10 @@ fn transfer(end: &EndOfData, lines: &Lines) -> Transfer {
         } else if end.shutdown || end.send_only || quit_after.is_some() {
             OnInputEnd::Shutdown
         } else {
-            OnInputEnd::Auto
+            match personality {
+                Personality::Oxnc => OnInputEnd::Auto,
+                Personality::Nc => OnInputEnd::Keep,
+            }
         },
         on_peer_end: match end.on_peer_eof {
             None => OnPeerEnd::Auto,

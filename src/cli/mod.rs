@@ -13,6 +13,8 @@ mod lines;
 mod listening;
 mod messages;
 mod names;
+mod nc_help;
+mod personality;
 mod proxies;
 mod socket_options;
 #[cfg(test)]
@@ -29,7 +31,9 @@ use std::{
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueHint, error::ErrorKind};
 
-use crate::plan::Plan;
+pub use personality::personality;
+
+use crate::plan::{Personality, Plan};
 
 /// What each exit status means, for the help text and the man page.
 pub const EXIT_STATUS: &[(&str, &str)] = &[
@@ -64,6 +68,8 @@ pub const EXIT_STATUS: &[(&str, &str)] = &[
 pub enum Stop {
     /// A text was asked for (`--help`, `--version`): it goes to stdout as it is, exit status 0.
     Show(String),
+    /// The same, but it goes to stderr, where the program that we stand in for writes it.
+    ShowOnStderr(String),
     /// The words make no sense: one line, without prefix and line end; exit status 2.
     Usage(String),
 }
@@ -90,16 +96,23 @@ pub fn command() -> clap::Command {
 
 /// [`parse`] without a look at the process: so many sockets to listen on were passed in.
 fn parse_with(args: Vec<OsString>, inherited: Option<usize>) -> Result<Plan, Stop> {
+    let (_, personality) = personality(&args);
     let mut command = command();
-    let words = command
+    let mut words = command
         .try_get_matches_from_mut(&args)
         .and_then(|mut matches| Words::from_arg_matches_mut(&mut matches))
         .map_err(|error| match error.kind() {
+            ErrorKind::DisplayHelp
+                if personality == Personality::Nc && !args.iter().any(|word| word == "--help") =>
+            {
+                Stop::ShowOnStderr(nc_help::text(&command))
+            }
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 Stop::Show(without_trailing_blanks(&error.render().to_string()))
             }
-            _ => Stop::Usage(usage::line(&error, &command, &args)),
+            _ => Stop::Usage(usage::line(&error, &command, &args, personality)),
         })?;
+    words.personality = personality;
     words.into_plan(inherited).map_err(Stop::Usage)
 }
 
@@ -162,7 +175,11 @@ struct Words {
     #[command(flatten)]
     socket_options: socket_options::SocketOptions,
     #[command(flatten)]
+    compat: personality::Compat,
+    #[command(flatten)]
     messages: messages::Messages,
+    #[arg(skip)]
+    personality: Personality,
     // How many there may be, and what each one is, depends on the options: `into_plan`.
     #[arg(hide = true, value_hint = ValueHint::Hostname)]
     operands: Vec<OsString>,

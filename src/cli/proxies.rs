@@ -26,9 +26,9 @@ pub(super) struct Proxies {
     )]
     pub(super) proxy: Option<ProxyAddress>,
 
-    /// What it speaks: 4, 4a, 5 or connect [default: 5]
+    /// "4", "4a", "5" (SOCKS) or "connect" [default: 5]
     ///
-    /// 4 is SOCKS4, 4a the same with names looked up by the proxy, 5 is SOCKS5, and connect the
+    /// What the proxy speaks: 4 is SOCKS4, 4a the same with names looked up by the proxy, 5 is SOCKS5, and connect the
     /// CONNECT of an HTTP proxy. Also spelled socks4, socks4a, socks5 and http.
     #[arg(
         short = 'X',

@@ -11,13 +11,23 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use crate::report::escape;
+use crate::{plan::Personality, report::escape};
 
 /// How much of a word a message shows, in characters.
 const SHOWN: usize = 80;
 
 /// One line about what clap found, in our words.
-pub(super) fn line(error: &clap::Error, command: &Command, args: &[OsString]) -> String {
+pub(super) fn line(
+    error: &clap::Error,
+    command: &Command,
+    args: &[OsString],
+    personality: Personality,
+) -> String {
+    if personality == Personality::Nc
+        && let Some(line) = getopt_line(error, command)
+    {
+        return line;
+    }
     let option = || match text(error, ContextKind::InvalidArg) {
         Some(name) => format!("option '{}'", as_typed(name, command, args)),
         None => "an option".to_owned(),
@@ -78,6 +88,27 @@ pub(super) fn quote(word: &OsStr) -> String {
     }
     quoted.push('\'');
     quoted
+}
+
+/// What getopt(3) says, as callers of `nc` look for it.
+fn getopt_line(error: &clap::Error, command: &Command) -> Option<String> {
+    let given = text(error, ContextKind::InvalidArg)?;
+    match error.kind() {
+        ErrorKind::UnknownArgument => {
+            let letter = given.strip_prefix('-').filter(|rest| rest.len() == 1)?;
+            Some(format!("invalid option -- '{}'", escape(letter)))
+        }
+        ErrorKind::InvalidValue
+            if matches!(text(error, ContextKind::InvalidValue), None | Some("")) =>
+        {
+            let arg = command
+                .get_arguments()
+                .find(|arg| arg.to_string() == given)?;
+            let letter = arg.get_short()?;
+            Some(format!("option requires an argument -- '{letter}'"))
+        }
+        _ => None,
+    }
 }
 
 fn unknown(error: &clap::Error, command: &Command, args: &[OsString]) -> String {

@@ -82,10 +82,11 @@ pub(crate) fn receive(
     addresses: &[SocketAddr],
     groups: &[Group],
     options: &Options,
+    mapped: bool,
 ) -> Result<Bound, Error> {
     let mut last = None;
     for _ in 0..PORT_TRIES {
-        match bind_all(addresses, groups, options) {
+        match bind_all(addresses, groups, options, mapped) {
             Ok(sockets) => return adopt(reactor, sockets, !groups.is_empty()),
             Err(Error::Listen { address, error })
                 if error.kind() == io::ErrorKind::AddrInUse
@@ -154,6 +155,7 @@ fn bind_all(
     addresses: &[SocketAddr],
     groups: &[Group],
     options: &Options,
+    mapped: bool,
 ) -> Result<Vec<Socket>, Error> {
     let mut sockets: Vec<Socket> = Vec::new();
     let mut missing = None;
@@ -163,7 +165,7 @@ fn bind_all(
         if let Some(port) = port {
             address.set_port(port);
         }
-        match bind(address, groups, options) {
+        match bind(address, groups, options, mapped) {
             Ok(socket) => {
                 port = socket.local_addr()?.as_socket().map(|a| a.port());
                 sockets.push(socket);
@@ -184,11 +186,16 @@ fn bind_all(
     Ok(sockets)
 }
 
-fn bind(address: SocketAddr, groups: &[Group], options: &Options) -> io::Result<Socket> {
+fn bind(
+    address: SocketAddr,
+    groups: &[Group],
+    options: &Options,
+    mapped: bool,
+) -> io::Result<Socket> {
     let socket = options.datagram_receiver(address)?;
     if address.is_ipv6() {
-        // Each family has a socket of its own.
-        socket.set_only_v6(true)?;
+        // Each family has a socket of its own, unless one is to serve both.
+        socket.set_only_v6(!mapped)?;
     }
     if groups.is_empty() {
         // No SO_REUSEADDR: with UDP it lets two of us bind one port, and one of them gets nothing.

@@ -55,16 +55,18 @@ pub(crate) struct Client {
 }
 
 /// Listens on every address, on one port. An address of a family that this machine does not have is
-/// left out as long as another one remains; any other failure is one of the whole.
+/// left out as long as another one remains; any other failure is one of the whole. `mapped` lets
+/// IPv6 sockets serve IPv4 too.
 pub(crate) fn listen(
     reactor: &Reactor,
     addresses: &[SocketAddr],
     options: &Options,
     backlog: i32,
+    mapped: bool,
 ) -> Result<Listener, Error> {
     let mut last = None;
     for _ in 0..PORT_TRIES {
-        match bind_all(addresses, options, backlog) {
+        match bind_all(addresses, options, backlog, mapped) {
             Ok(sockets) => return Listener::new(reactor, sockets, None, options),
             Err(Error::Listen { address, error })
                 if error.kind() == io::ErrorKind::AddrInUse
@@ -241,6 +243,7 @@ fn bind_all(
     addresses: &[SocketAddr],
     options: &Options,
     backlog: i32,
+    mapped: bool,
 ) -> Result<Vec<Socket>, Error> {
     let mut sockets: Vec<Socket> = Vec::new();
     let mut missing = None;
@@ -250,7 +253,7 @@ fn bind_all(
         if let Some(port) = port {
             address.set_port(port);
         }
-        match bind(address, options, backlog) {
+        match bind(address, options, backlog, mapped) {
             Ok(socket) => {
                 port = socket.local_addr()?.as_socket().map(|a| a.port());
                 sockets.push(socket);
@@ -265,11 +268,11 @@ fn bind_all(
     }
 }
 
-fn bind(address: SocketAddr, options: &Options, backlog: i32) -> io::Result<Socket> {
+fn bind(address: SocketAddr, options: &Options, backlog: i32, mapped: bool) -> io::Result<Socket> {
     let socket = options.listener(address)?;
     if address.is_ipv6() {
-        // Each family has a socket of its own.
-        socket.set_only_v6(true)?;
+        // Each family has a socket of its own, unless one is to serve both.
+        socket.set_only_v6(!mapped)?;
     }
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;

@@ -7,7 +7,6 @@ mod door;
 mod listen;
 mod options;
 mod resolve;
-#[allow(dead_code)]
 mod service;
 mod socket_file;
 mod unix;
@@ -27,8 +26,7 @@ pub(crate) use listen::{
     Client, Listener, MANY_CLIENTS, ONE_CLIENT, inherited, listen, listen_unix,
 };
 pub(crate) use options::{MD5_KEY_LIMIT, Options, Refused};
-pub(crate) use resolve::{LookupFailure, Query, resolve};
-#[allow(unused_imports)]
+pub(crate) use resolve::{LookupFailure, Query, host_name, resolve};
 pub(crate) use service::service_name;
 pub(crate) use socket_file::SocketFile;
 pub(crate) use unix::connect_unix;

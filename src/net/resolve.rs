@@ -3,11 +3,12 @@
 
 use std::{io, net::SocketAddr, sync::mpsc, thread};
 
-use dns_lookup::{AddrInfoHints, LookupError, LookupErrorKind, getaddrinfo};
+use dns_lookup::{AddrInfoHints, LookupError, LookupErrorKind, getaddrinfo, getnameinfo};
 
 use super::{Error, Phase, wait};
 use crate::{
     event::{Deadline, Reactor},
+    outcome::Stop,
     plan::{Family, Host, Lookup, Port},
 };
 
@@ -47,7 +48,7 @@ pub(crate) fn resolve(
     let answer = if request.asks_nobody(query) {
         request.ask()
     } else {
-        on_a_thread(reactor, request, deadline)?
+        on_a_thread(reactor, deadline, move || request.ask())?
     };
     answer.map_err(|e| {
         let what = query
@@ -115,18 +116,35 @@ impl Request {
     }
 }
 
-fn on_a_thread(
+/// What an address is called, `getnameinfo(3)`; none if it has no name, or none in time.
+pub(crate) fn host_name(
     reactor: &mut Reactor,
-    request: Request,
+    address: SocketAddr,
     deadline: Deadline,
-) -> Result<Result<Vec<SocketAddr>, LookupError>, Error> {
+) -> Result<Option<String>, Error> {
+    let ask = move || getnameinfo(&address, libc::NI_NAMEREQD | libc::NI_NUMERICSERV);
+    match on_a_thread(reactor, deadline, ask) {
+        Ok(answer) => Ok(answer.ok().map(|(host, _)| host)),
+        Err(Error::Stopped {
+            stop: Stop::Expired(_),
+            ..
+        }) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+fn on_a_thread<T: Send + 'static>(
+    reactor: &mut Reactor,
+    deadline: Deadline,
+    ask: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
     let (answer, answers) = mpsc::channel();
     let waker = reactor.waker();
     thread::Builder::new()
-        .name("getaddrinfo".into())
+        .name("resolver".into())
         .spawn(move || {
             // Nobody listens any more when the deadline was first.
-            let _ = answer.send(request.ask());
+            let _ = answer.send(ask());
             waker.wake();
         })?;
     loop {

@@ -8,6 +8,7 @@ mod datagram;
 mod duration;
 mod number;
 mod options;
+mod personality;
 mod proxy;
 mod secret;
 mod sockopt;
@@ -21,6 +22,7 @@ pub use options::{
     Keepalive, NAME_LIMIT, OptionError, Scope, SocketOption, parse_kernel_name,
     parse_traffic_class, parse_user_timeout,
 };
+pub use personality::Personality;
 pub use proxy::{Login, Proxy, ProxyAddress, ProxyAddressError, ProxyNames, ProxyProtocol};
 pub use secret::{Secret, SecretSource};
 pub use sockopt::{SockOpt, SockOptError};
@@ -31,6 +33,8 @@ use std::{os::fd::RawFd, path::PathBuf, time::Duration};
 /// Everything that one run needs to know.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
+    /// Whose words and exit status the run has.
+    pub personality: Personality,
     /// How the connection comes about.
     pub action: Action,
     /// The rules of the end of data.
@@ -41,6 +45,8 @@ pub struct Plan {
     pub socket_options: Vec<SocketOption>,
     /// How much is told on stderr: 0 failures only, 1 events, 2 facts of the layers, 3 log records.
     pub verbosity: u8,
+    /// Addresses and ports are told as numbers (`-n`).
+    pub numeric: bool,
 }
 
 /// How the connection comes about.
@@ -85,6 +91,8 @@ pub struct Listen {
     pub on: ListenOn,
     /// How names become addresses.
     pub lookup: Lookup,
+    /// IPv6 sockets serve IPv4 as well, as `::ffff:a.b.c.d`.
+    pub mapped: bool,
     /// Where the chosen port is written once the sockets listen.
     pub print_port: Option<PortTo>,
     /// Many clients at once instead of one (`-k`).

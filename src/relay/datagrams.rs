@@ -52,6 +52,8 @@ pub(crate) struct ExchangeRules {
     pub idle: Option<Duration>,
     /// How long the first datagram may take.
     pub first: Option<Duration>,
+    /// A receiver is not idle before its first datagram.
+    pub patient: bool,
 }
 
 /// Something worth telling.
@@ -503,10 +505,12 @@ impl Exchange {
     /// A caller whose input has ended waits for `quiet` instead.
     fn idle_at(&self) -> Option<Instant> {
         let length = self.rules.idle?;
-        let applies = self.rules.receiver || self.quiet_at().is_none();
-        let since = self
-            .due()
-            .map_or(self.last_move, |due| due.max(self.last_move));
+        let waits = self.rules.receiver && self.down.received.datagrams == 0;
+        let applies = match self.rules.receiver {
+            true => !(waits && self.rules.patient),
+            false => self.quiet_at().is_none(),
+        };
+        let since = self.last_move.max(self.due().unwrap_or(self.last_move));
         applies.then(|| since.checked_add(length)).flatten()
     }
 

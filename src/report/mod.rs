@@ -4,14 +4,16 @@ mod datagrams;
 mod escape;
 mod log;
 mod messages;
-#[allow(dead_code)]
 mod nc;
 mod port;
 mod proxy;
 
 use std::{
     io::{self, Write},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -20,15 +22,13 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 pub(crate) use datagrams::datagram_place;
 pub use escape::escape;
 pub(crate) use messages::{Peer, StdioFailure, place, reason, spot, why};
-#[allow(unused_imports)]
-pub(crate) use nc::Tried;
 pub(crate) use port::PortSink;
 pub(crate) use proxy::{password_prompt, refused_by_proxy};
 
 use crate::{
-    net,
+    net::{self, Address, Attempt},
     outcome::{Counters, Expired, Outcome, Status},
-    plan::Endpoint,
+    plan::{Endpoint, Personality, Plan},
     proxy::Failure,
 };
 
@@ -36,15 +36,121 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
     verbosity: u8,
+    personality: Personality,
+    /// `-n`
+    numeric: bool,
 }
 
 impl Report {
     /// Failures only at 0, events at 1, facts of the layers at 2, log records at 3.
-    pub(crate) fn new(verbosity: u8) -> Self {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let verbosity = match plan.personality {
+            Personality::Oxnc => plan.verbosity,
+            Personality::Nc => plan.verbosity.min(1),
+        };
         if verbosity >= 3 {
             log::install();
         }
-        Self { verbosity }
+        Self {
+            verbosity,
+            personality: plan.personality,
+            numeric: plan.numeric,
+        }
+    }
+
+    fn is_nc(&self) -> bool {
+        self.personality == Personality::Nc
+    }
+
+    /// Whether the names of addresses are told, so that they have to be looked up.
+    pub(crate) fn wants_names(&self) -> bool {
+        self.is_nc() && self.verbosity >= 1 && !self.numeric
+    }
+
+    /// Somewhere we listen, or are bound with `datagrams`; `name` is that of the address.
+    pub(crate) fn listening(&self, address: &Address, name: Option<&str>, datagrams: bool) {
+        self.events(|| match (self.personality, datagrams) {
+            (Personality::Oxnc, false) => vec![own(&format!("listening on {}", place(address)))],
+            (Personality::Oxnc, true) => vec![own(&format!("bound on {}", place(address)))],
+            (Personality::Nc, _) => nc::listening(address, name, datagrams),
+        });
+    }
+
+    /// A client has come; `name` is that of its address.
+    pub(crate) fn received(&self, peer: &Peer, name: Option<&str>) {
+        self.events(|| match (self.personality, &peer.address) {
+            (Personality::Nc, address) => vec![nc::received(address, name)],
+            (_, Address::Inet(_)) => vec![own(&format!("connection from {peer}"))],
+            (_, Address::Unix(_)) => vec![own(&format!("connection on {peer}"))],
+        });
+    }
+
+    /// The first datagram of somebody whose `place` it is, who may have an address and a name; the
+    /// only one to whom we listen, if `alone`.
+    pub(crate) fn first_datagram(
+        &self,
+        place: &str,
+        sender: Option<&Address>,
+        name: Option<&str>,
+        alone: bool,
+    ) {
+        self.events(|| match (self.personality, sender) {
+            (Personality::Nc, Some(sender)) if alone => vec![nc::received(sender, name)],
+            (Personality::Nc, _) => Vec::new(),
+            (Personality::Oxnc, _) => vec![own(&format!("first datagram from {place}"))],
+        });
+    }
+
+    /// An address of `host` that could not be connected to, where another one could.
+    pub(crate) fn attempt_failed(&self, attempt: &Attempt, host: &str, datagrams: bool) {
+        self.events(|| {
+            let (address, why) = (place(&attempt.address), why(attempt));
+            match (self.personality, datagrams) {
+                (Personality::Nc, _) => vec![own(&nc::failed(attempt, host, datagrams))],
+                (Personality::Oxnc, false) => {
+                    vec![own(&format!("no connection to {address}: {why}"))]
+                }
+                (Personality::Oxnc, true) => vec![own(&format!("no way to {address}: {why}"))],
+            }
+        });
+    }
+
+    /// There is a connection, or a socket that sends to the peer.
+    pub(crate) fn connected(&self, peer: &Peer, datagrams: bool) {
+        self.events(|| match (self.personality, datagrams) {
+            (Personality::Nc, _) => nc::connected(peer, datagrams, self.numeric)
+                .into_iter()
+                .collect(),
+            (Personality::Oxnc, false) => vec![own(&format!("connected to {peer}"))],
+            (Personality::Oxnc, true) => vec![own(&format!("sending to {peer}"))],
+        });
+    }
+
+    /// There is a connection to a proxy.
+    pub(crate) fn connected_to_proxy(&self, server: &Peer) {
+        if !self.is_nc() {
+            self.event(|| format!("connected to the proxy {server}"));
+        }
+    }
+
+    /// And the proxy has connected us to the target, at a port of this number.
+    pub(crate) fn proxied(&self, server: &Peer, target: &Endpoint, port: u16) {
+        self.events(|| match self.personality {
+            Personality::Nc => vec![nc::proxied(target.host.as_str(), port, self.numeric)],
+            Personality::Oxnc => vec![own(&format!(
+                "the proxy {server} connects us to {}",
+                spot(target)
+            ))],
+        });
+    }
+
+    /// Lines that are complete, behind their prefix if they have one (`-v`).
+    fn events(&self, lines: impl FnOnce() -> Vec<String>) {
+        if self.verbosity >= 1 {
+            for line in lines() {
+                raw_line(&format!("{line}\n"));
+            }
+        }
     }
 
     /// Why the run failed.
@@ -73,8 +179,33 @@ impl Report {
 
     /// Why there was no connection to `target`.
     pub(crate) fn not_started(&self, error: &net::Error, target: &str) {
-        if let Some(text) = messages::not_started(error, target) {
+        let text = match error {
+            net::Error::Connect(attempts) if self.is_nc() => attempts
+                .last()
+                .map(|attempt| nc::failed(attempt, target, false)),
+            _ => messages::not_started(error, target),
+        };
+        if let Some(text) = text {
             self.failure(&text);
+        }
+    }
+
+    /// The same where a host was to be connected to.
+    pub(crate) fn not_connected(&self, error: &net::Error, target: &Endpoint, datagrams: bool) {
+        let lines = match self.personality {
+            Personality::Nc => nc::not_connected(error, target, datagrams),
+            Personality::Oxnc => messages::not_started(error, &spot(target))
+                .into_iter()
+                .collect(),
+        };
+        // Without -v one line has to do.
+        let first = if self.verbosity == 0 {
+            lines.len().saturating_sub(1)
+        } else {
+            0
+        };
+        for text in lines.iter().skip(first) {
+            self.failure(text);
         }
     }
 
@@ -87,18 +218,14 @@ impl Report {
 
     /// How a connection's run ended: a line on failure, and the closing line with `-v`.
     pub(crate) fn ended(&self, outcome: &Outcome, peer: &Peer, took: Duration) {
-        if let Some(text) = messages::failed(outcome, peer) {
-            self.failure(&text);
-        }
-        self.event(|| messages::closing(outcome, took));
+        self.outcome_failed(outcome, messages::failed(outcome, peer));
+        self.closing(|| messages::closing(outcome, took));
     }
 
     /// The same for one of many.
     pub(crate) fn client_ended(&self, outcome: &Outcome, peer: &Peer, took: Duration) {
-        if let Some(text) = messages::failed(outcome, peer) {
-            self.failure(&text);
-        }
-        self.event(|| format!("{peer}: {}", messages::closing(outcome, took)));
+        self.outcome_failed(outcome, messages::failed(outcome, peer));
+        self.closing(|| format!("{peer}: {}", messages::closing(outcome, took)));
     }
 
     /// A run with many clients was not done in time.
@@ -113,10 +240,23 @@ impl Report {
 
     /// How an exchange of datagrams ended, likewise.
     pub(crate) fn datagrams_ended(&self, outcome: &Outcome, peer: &str, took: Duration) {
-        if let Some(text) = datagrams::failed(outcome, peer) {
+        self.outcome_failed(outcome, datagrams::failed(outcome, peer));
+        self.closing(|| datagrams::closing(outcome, took));
+    }
+
+    /// For nc idleness is a way to end as any other.
+    fn outcome_failed(&self, outcome: &Outcome, text: Option<String>) {
+        let expected = self.is_nc() && outcome.status() == Status::Idle;
+        if let (false, Some(text)) = (expected, text) {
             self.failure(&text);
         }
-        self.event(|| datagrams::closing(outcome, took));
+    }
+
+    /// nc has no closing line.
+    fn closing(&self, text: impl FnOnce() -> String) {
+        if !self.is_nc() {
+            self.event(text);
+        }
     }
 }
 
@@ -124,6 +264,27 @@ impl Report {
 pub fn usage(text: &str) -> Status {
     line(text);
     Status::Usage
+}
+
+/// What messages begin with.
+static NAME: OnceLock<String> = OnceLock::new();
+
+/// From here on messages begin with this name.
+pub fn speak_as(name: String) {
+    // It is said once.
+    let _ = NAME.set(name);
+}
+
+/// A line of ours behind our name.
+fn own(text: &str) -> String {
+    let name = NAME.get().map_or("oxnc", String::as_str);
+    format!("{}: {text}", escape(name))
+}
+
+/// Writes a text of several lines to standard error; where it cannot be written, nobody is told.
+pub fn show_on_stderr(text: &str) -> Status {
+    raw_line(text);
+    Status::Success
 }
 
 /// Writes what `--help` and `--version` ask for to standard output.
@@ -144,7 +305,7 @@ pub fn show(text: &str) -> Status {
 
 /// One line in one write, so that lines of several processes do not mix.
 fn line(text: &str) {
-    raw_line(&format!("oxnc: {text}\n"));
+    raw_line(&format!("{}\n", own(text)));
 }
 
 /// How long a line waits for a standard error that nobody reads.

@@ -2,7 +2,16 @@
 
 use std::{fmt, io, net::SocketAddr};
 
-use super::{escape, reason};
+use super::{
+    Peer, escape,
+    messages::{not_started, place, spot},
+    reason,
+};
+use crate::{
+    net::{Address, Attempt, Error, LookupFailure, service_name},
+    outcome::Stop,
+    plan::Endpoint,
+};
 
 /// A port that was tried, as `nc` calls it: `HOST (ADDRESS) port PORT (tcp)`.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +53,107 @@ impl Tried<'_> {
             self.port,
             self.protocol()
         )
+    }
+}
+
+/// Where we listen, or are bound.
+pub(super) fn listening(address: &Address, name: Option<&str>, datagrams: bool) -> Vec<String> {
+    let place = spot_of(address, name);
+    match (address, datagrams) {
+        (Address::Unix(_), false) => {
+            vec![format!("Bound on {place}"), format!("Listening on {place}")]
+        }
+        (_, true) => vec![format!("Bound on {place}")],
+        (Address::Inet(_), false) => vec![format!("Listening on {place}")],
+    }
+}
+
+/// A client has come.
+pub(super) fn received(address: &Address, name: Option<&str>) -> String {
+    format!("Connection received on {}", spot_of(address, name))
+}
+
+fn spot_of(address: &Address, name: Option<&str>) -> String {
+    match address {
+        Address::Unix(_) => place(address),
+        Address::Inet(address) => match name {
+            Some(name) => format!("{} {}", escape(name), address.port()),
+            None => format!("{} {}", address.ip(), address.port()),
+        },
+    }
+}
+
+/// A connection that was made; nc does not tell of those to Unix sockets.
+pub(super) fn connected(peer: &Peer, datagrams: bool, numeric: bool) -> Option<String> {
+    let Address::Inet(address) = peer.address else {
+        return None;
+    };
+    let literal = address.ip().to_string();
+    let tried = Tried {
+        host: peer.name.as_deref().unwrap_or(&literal),
+        address: Some(address),
+        port: address.port(),
+        datagrams,
+    };
+    let service = service(address.port(), datagrams, numeric);
+    Some(tried.succeeded(service.as_deref()))
+}
+
+/// A connection that a proxy has made.
+pub(super) fn proxied(host: &str, port: u16, numeric: bool) -> String {
+    let tried = Tried {
+        host,
+        address: None,
+        port,
+        datagrams: false,
+    };
+    tried.succeeded(service(port, false, numeric).as_deref())
+}
+
+fn service(port: u16, datagrams: bool, numeric: bool) -> Option<String> {
+    (!numeric).then(|| service_name(port, datagrams))?
+}
+
+/// Why there is no connection: a line for each address that was tried.
+pub(super) fn not_connected(error: &Error, target: &Endpoint, datagrams: bool) -> Vec<String> {
+    let host = target.host.as_str();
+    match error {
+        Error::Connect(attempts)
+        | Error::Stopped {
+            stop: Stop::Expired(_),
+            attempts,
+            ..
+        } if !attempts.is_empty() => attempts
+            .iter()
+            .map(|attempt| failed(attempt, host, datagrams))
+            .collect(),
+        Error::Lookup {
+            failure: LookupFailure::Other(words),
+            ..
+        } => vec![format!(
+            "getaddrinfo for host \"{}\" port {}: {}",
+            escape(host),
+            target.port,
+            escape(words)
+        )],
+        _ => not_started(error, &spot(target)).into_iter().collect(),
+    }
+}
+
+/// An address that could not be connected to.
+pub(super) fn failed(attempt: &Attempt, host: &str, datagrams: bool) -> String {
+    match (&attempt.address, attempt.from) {
+        (Address::Inet(_), Some(_)) => format!("bind failed: {}", reason(&attempt.error)),
+        (Address::Inet(address), None) => {
+            let tried = Tried {
+                host,
+                address: Some(*address),
+                port: address.port(),
+                datagrams,
+            };
+            tried.failed(&attempt.error)
+        }
+        (Address::Unix(_), _) => format!("{}: {}", place(&attempt.address), reason(&attempt.error)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Connect: look up, dial, relay.
 
-use std::{fmt::Display, net::SocketAddr, time::Instant};
+use std::{net::SocketAddr, time::Instant};
 
 use super::{
     Stage, proxied,
@@ -11,7 +11,7 @@ use crate::{
     net::{self, Connection, Dial, Query},
     outcome::{Limit, Status},
     plan::{Connect, Plan, Port, Source},
-    report::{Peer, escape, place, spot, why},
+    report::{Peer, escape, place},
     stream::{Socket, Stream},
 };
 
@@ -23,7 +23,7 @@ pub(super) fn run(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Status {
     let connection = match reach(stage, connect, plan) {
         Ok(connection) => connection,
         Err(error) => {
-            stage.report.not_started(&error, &spot(&connect.target));
+            stage.report.not_connected(&error, &connect.target, false);
             return error.setback().status();
         }
     };
@@ -32,7 +32,9 @@ pub(super) fn run(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Status {
         address: connection.peer.into(),
         beyond: None,
     };
-    tell(stage, &connection, &peer);
+    tell(stage, &connection, connect.target.host.as_str());
+    stage.report.connected(&peer, false);
+    tell_local(stage, &connection);
     let far = Socket::new(&stage.reactor, connection.socket);
     let far = far.map(|far| far.with_reset(connection.reset));
     let far = far.map(|far| Box::new(far) as Box<dyn Stream>);
@@ -88,15 +90,15 @@ pub(super) fn local(
     net::resolve(&mut stage.reactor, &query, deadline)
 }
 
-/// What is told of a connection that was made (`-v`).
-pub(super) fn tell(stage: &Stage, connection: &Connection, peer: &dyn Display) {
+/// The addresses of a host that did not answer, where another one has (`-v`).
+pub(super) fn tell(stage: &Stage, connection: &Connection, host: &str) {
     for attempt in &connection.failed {
-        let why = why(attempt);
-        stage
-            .report
-            .event(|| format!("no connection to {}: {why}", place(&attempt.address)));
+        stage.report.attempt_failed(attempt, host, false);
     }
-    stage.report.event(|| format!("connected to {peer}"));
+}
+
+/// Our own end of a connection (`-vv`).
+pub(super) fn tell_local(stage: &Stage, connection: &Connection) {
     stage
         .report
         .fact(|| format!("local end is {}", place(connection.local)));

@@ -8,11 +8,11 @@ use crate::{
     net::{self, Address, Bound, Called, Query, SocketFile},
     outcome::{Limit, Outcome, Status, Stop},
     plan::{
-        Connect, Datagrams, Group, Host, Input, Listen, ListenOn, Lookup, Plan, Port, Role, Source,
-        UnixAddress,
+        Connect, Datagrams, Group, Host, Input, Listen, ListenOn, Lookup, Personality, Plan, Port,
+        Role, Source, UnixAddress,
     },
     relay::{Exchange, ExchangeRules, News, Step},
-    report::{Peer, PortSink, datagram_place, escape, place, reason, why},
+    report::{Peer, PortSink, datagram_place, place, reason},
     stream::{DatagramSockets, Stdio},
 };
 
@@ -69,8 +69,8 @@ fn call(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Result<Opened, Sta
     let called = find(stage, connect, plan)
         .and_then(|(to, from)| net::call(&stage.reactor, &to, &from, &stage.options));
     let called = called.map_err(|error| {
-        let target = format!("{} port {}", escape(&host), connect.target.port);
-        give_up(stage, &error, &target)
+        stage.report.not_connected(&error, &connect.target, true);
+        error.setback().status()
     })?;
     Ok(tell_called(stage, called, Some(host)))
 }
@@ -89,17 +89,15 @@ fn call_unix(
 
 fn tell_called(stage: &Stage, called: Called, name: Option<String>) -> Opened {
     for attempt in &called.failed {
-        let why = why(attempt);
-        stage
-            .report
-            .event(|| format!("no way to {}: {why}", place(&attempt.address)));
+        let host = name.as_deref().unwrap_or_default();
+        stage.report.attempt_failed(attempt, host, true);
     }
     let peer = Peer {
         name,
         address: called.peer,
         beyond: None,
     };
-    stage.report.event(|| format!("sending to {peer}"));
+    stage.report.connected(&peer, true);
     stage
         .report
         .fact(|| format!("local end is {}", place(called.local)));
@@ -169,9 +167,7 @@ fn receive(
     let bound = bind(stage, on, groups, plan)
         .map_err(|error| give_up(stage, &error, &listen::target(on)))?;
     let places: Vec<String> = bound.addresses.iter().map(place).collect();
-    for place in &places {
-        stage.report.event(|| format!("bound on {place}"));
-    }
+    listen::tell(stage, &bound.addresses, true)?;
     if let Some(sink) = port_to {
         listen::print_port(stage, sink, &bound.addresses, stage.total)?;
     }
@@ -197,7 +193,13 @@ fn bind(
         ..query(host, port, on.lookup)
     };
     let addresses = net::resolve(&mut stage.reactor, &query, limit.or(stage.total))?;
-    net::receive(&stage.reactor, &addresses, groups, &stage.options)
+    net::receive(
+        &stage.reactor,
+        &addresses,
+        groups,
+        &stage.options,
+        on.mapped,
+    )
 }
 
 fn give_up(stage: &Stage, error: &net::Error, target: &str) -> Status {
@@ -229,6 +231,7 @@ fn join(
         quiet: datagrams.quiet,
         idle: plan.limits.idle,
         first: plan.limits.accept,
+        patient: plan.personality == Personality::Nc,
     };
     Ok(Exchange::new(
         wrap::near_datagrams(near, transfer.lines),
@@ -251,7 +254,9 @@ fn relay(
         }
         let step = exchange.step(now)?;
         for news in exchange.news() {
-            tell(stage, news, peer, datagrams);
+            if let Err(stop) = tell(stage, news, peer, datagrams)? {
+                return Ok(exchange.stop(stop));
+            }
         }
         let until = match step {
             Step::Done(outcome) => return Ok(*outcome),
@@ -266,13 +271,27 @@ fn relay(
     }
 }
 
-fn tell(stage: &Stage, news: News, peer: &mut Whom, datagrams: &Datagrams) {
-    let report = &stage.report;
+/// Tells what has happened; a signal may end that.
+fn tell(
+    stage: &mut Stage,
+    news: News,
+    peer: &mut Whom,
+    datagrams: &Datagrams,
+) -> io::Result<Result<(), Stop>> {
     match news {
         News::From(address) => {
-            report.event(|| format!("first datagram from {}", datagram_place(&address)));
             let alone = !matches!(&datagrams.role, Role::Receiver { everyone: true, .. });
-            if let (true, Some(address)) = (alone, Address::of_sender(&address)) {
+            let sender = Address::of_sender(&address);
+            let name = match sender.as_ref().map(|sender| stage.name_of(sender)) {
+                Some(Err(net::Error::Stopped { stop, .. })) => return Ok(Err(stop)),
+                Some(Ok(name)) => name,
+                _ => None,
+            };
+            let place = datagram_place(&address);
+            stage
+                .report
+                .first_datagram(&place, sender.as_ref(), name.as_deref(), alone);
+            if let (true, Some(address)) = (alone, sender) {
                 *peer = Whom::Peer(Peer {
                     name: None,
                     address,
@@ -280,15 +299,18 @@ fn tell(stage: &Stage, news: News, peer: &mut Whom, datagrams: &Datagrams) {
                 });
             }
         }
-        News::Forgotten(address, why) => report.event(|| {
+        News::Forgotten(address, why) => stage.report.event(|| {
             let why = why.map_or_else(|| "others are served".into(), |e| reason(&e));
             format!("no longer sending to {}: {why}", datagram_place(&address))
         }),
         News::TurnedTo(address) => {
-            report.event(|| format!("nobody there; sending to {}", datagram_place(&address)));
+            stage
+                .report
+                .event(|| format!("nobody there; sending to {}", datagram_place(&address)));
             if let (Whom::Peer(peer), Some(address)) = (peer, Address::of_sender(&address)) {
                 peer.address = address;
             }
         }
     }
+    Ok(Ok(()))
 }

@@ -37,8 +37,8 @@ pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
         Err(error) => return give_up(stage, &error, &target),
     };
     let places: Vec<String> = listener.addresses().iter().map(place).collect();
-    for place in &places {
-        stage.report.event(|| format!("listening on {place}"));
+    if let Err(status) = tell(stage, listener.addresses(), false) {
+        return status;
     }
     let limit = Deadline::after(Instant::now(), plan.limits.accept, Limit::Accept);
     let deadline = limit.or(stage.total);
@@ -54,34 +54,52 @@ pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
         Ok(client) => client,
         Err(error) => return give_up(stage, &error, &places.join(", ")),
     };
-    let (far, peer) = welcome(stage, client, None);
+    let (far, peer) = match welcome(stage, client, None) {
+        Ok(welcomed) => welcomed,
+        Err(error) => return give_up(stage, &error, &places.join(", ")),
+    };
     session::run(stage, far, &peer, plan, Role::Called)
+}
+
+/// Tells where we listen, or are bound with `datagrams` (`-v`).
+pub(super) fn tell(
+    stage: &mut Stage,
+    addresses: &[Address],
+    datagrams: bool,
+) -> Result<(), Status> {
+    for address in addresses {
+        let name = stage
+            .name_of(address)
+            .map_err(|error| give_up(stage, &error, &place(address)))?;
+        stage.report.listening(address, name.as_deref(), datagrams);
+    }
+    Ok(())
 }
 
 /// Tells of a client, and makes a stream of its socket.
 pub(super) fn welcome(
-    stage: &Stage,
+    stage: &mut Stage,
     client: Client,
     name: Option<String>,
-) -> (io::Result<Box<dyn Stream>>, Peer) {
+) -> Result<(io::Result<Box<dyn Stream>>, Peer), net::Error> {
+    let found = stage.name_of(&client.peer)?;
     let peer = Peer {
         name,
         address: client.peer,
         beyond: None,
     };
+    stage.report.received(&peer, found.as_deref());
     let far = match &peer.address {
         Address::Inet(_) => {
-            stage.report.event(|| format!("connection from {peer}"));
             Socket::new(&stage.reactor, client.socket).map(|far| Box::new(far) as Box<dyn Stream>)
         }
         Address::Unix(_) => {
-            stage.report.event(|| format!("connection on {peer}"));
             unix::tell_who(stage, &client.socket);
             let far = UnixSocket::new(&stage.reactor, client.socket);
             far.map(|far| Box::new(far) as Box<dyn Stream>)
         }
     };
-    (far, peer)
+    Ok((far, peer))
 }
 
 fn open(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Result<Listener, net::Error> {
@@ -107,7 +125,13 @@ fn open(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Result<Listener, net
         datagrams: false,
     };
     let addresses = net::resolve(&mut stage.reactor, &query, limit.or(stage.total))?;
-    net::listen(&stage.reactor, &addresses, &stage.options, backlog)
+    net::listen(
+        &stage.reactor,
+        &addresses,
+        &stage.options,
+        backlog,
+        listen.mapped,
+    )
 }
 
 /// Writes the port, and waits for a reader where that is a named pipe.

@@ -12,15 +12,22 @@ mod session;
 mod unix;
 mod wrap;
 
-use std::{cell::Cell, rc::Rc, time::Instant};
+use std::{
+    cell::Cell,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use crate::{
     event::{Deadline, Reactor},
-    net::Options,
+    net::{self, Address, Options},
     outcome::{Counters, Limit, Setback, Status},
     plan::{Action, Plan, Secret, SocketOption},
     report::{Report, reason},
 };
+
+/// How long the name of an address may take to be found. It is for a message alone.
+const NAME_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What every story has at hand.
 struct Stage {
@@ -38,7 +45,7 @@ struct Stage {
 
 /// Runs a plan from the first lookup to the exit status.
 pub fn run(plan: &Plan) -> Status {
-    let report = Report::new(plan.verbosity);
+    let report = Report::new(plan);
     let mut stage = match Stage::set(plan, report.clone()) {
         Ok(stage) => stage,
         Err(e) => {
@@ -80,6 +87,20 @@ impl Stage {
             clients,
             options: Options::default(),
         })
+    }
+}
+
+impl Stage {
+    /// What an address is called, where that is told; a name service has two seconds for it.
+    fn name_of(&mut self, address: &Address) -> Result<Option<String>, net::Error> {
+        let Address::Inet(address) = address else {
+            return Ok(None);
+        };
+        if !self.report.wants_names() {
+            return Ok(None);
+        }
+        let limit = Deadline::after(Instant::now(), Some(NAME_TIMEOUT), Limit::Connect);
+        net::host_name(&mut self.reactor, *address, limit)
     }
 }
 

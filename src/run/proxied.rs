@@ -14,7 +14,7 @@ use crate::{
     outcome::{Limit, Status},
     plan::{Connect, Family, Host, Lookup, Plan, Port, Proxy, ProxyNames, ProxyProtocol},
     proxy::{self, Credentials, Error, Failure, Target, TargetHost},
-    report::{Peer, escape, refused_by_proxy, spot},
+    report::{Peer, escape, refused_by_proxy},
     stream::Socket,
 };
 
@@ -178,7 +178,9 @@ impl Way<'_> {
             address: connection.peer.into(),
             beyond: None,
         };
-        connect::tell(stage, &connection, &format!("the proxy {server}"));
+        connect::tell(stage, &connection, self.proxy.server.host.as_str());
+        stage.report.connected_to_proxy(&server);
+        connect::tell_local(stage, &connection);
         let socket = Socket::new(&stage.reactor, connection.socket).map_err(Failure::Broken)?;
         let mut socket = socket.with_reset(connection.reset);
         let payload = shake(
@@ -188,10 +190,9 @@ impl Way<'_> {
             self.deadline,
         )
         .map_err(|trouble| failure(trouble, target))?;
-        let place = spot(&self.connect.target);
         stage
             .report
-            .event(|| format!("the proxy {server} connects us to {place}"));
+            .proxied(&server, &self.connect.target, target.port);
         let peer = Peer {
             beyond: Some(self.connect.target.clone()),
             ..server

@@ -141,7 +141,7 @@ impl House {
         }
         let crowd = match self.admit(stage, now) {
             Ok(crowd) => crowd,
-            Err(e) => return Ok(Some(End::System(net::Error::Accept(e)))),
+            Err(e) => return Ok(Some(End::System(e))),
         };
         let turn = match self.hub.step(stage.reactor.woken(), now) {
             Ok(turn) => turn,
@@ -175,20 +175,26 @@ impl House {
     }
 
     /// Lets clients in while there is room. Whether more may be waiting.
-    fn admit(&mut self, stage: &Stage, now: Instant) -> io::Result<bool> {
+    fn admit(&mut self, stage: &mut Stage, now: Instant) -> Result<bool, net::Error> {
         for _ in 0..ADMITTED_AT_ONCE {
             if self.hub.len() >= self.most {
                 return Ok(false);
             }
-            match self.door.admit(now)? {
-                Some((client, set)) => self.welcome(stage, client, set, now),
+            match self.door.admit(now).map_err(net::Error::Accept)? {
+                Some((client, set)) => self.welcome(stage, client, set, now)?,
                 None => return Ok(false),
             }
         }
         Ok(true)
     }
 
-    fn welcome(&mut self, stage: &Stage, client: Client, set: io::Result<()>, now: Instant) {
+    fn welcome(
+        &mut self,
+        stage: &mut Stage,
+        client: Client,
+        set: io::Result<()>,
+        now: Instant,
+    ) -> Result<(), net::Error> {
         self.welcomed += 1;
         // Those of a Unix socket have no names, and would all be called by its path.
         let (called, name) = match &client.peer {
@@ -199,7 +205,7 @@ impl House {
             }
         };
         let tag = self.tag.then(|| format!("{called} ").into_bytes());
-        let (far, peer) = listen::welcome(stage, client, name);
+        let (far, peer) = listen::welcome(stage, client, name)?;
         match set.and(far) {
             Ok(far) => {
                 let far = wrap::far(far, self.telnet);
@@ -210,6 +216,7 @@ impl House {
                 self.worst = self.worst.worse(Status::Local);
             }
         }
+        Ok(())
     }
 
     /// Tells of those who have ended. Whether there were any.

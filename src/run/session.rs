@@ -6,7 +6,7 @@ use super::{Stage, wrap};
 use crate::{
     event::Wake,
     outcome::{Outcome, Status, Stop},
-    plan::{Input, Keepalive, Plan, SocketOption},
+    plan::{Input, Keepalive, Personality, Plan, SocketOption},
     relay::{Link, Pipes, Rules, Step},
     report::{Peer, reason},
     stream::{InputKind, Stdio, Stream},
@@ -67,7 +67,9 @@ fn join(stage: &Stage, far: Box<dyn Stream>, plan: &Plan, role: Role) -> io::Res
     let rules = Rules {
         nothing_to_send: kind == InputKind::Nothing,
         terminal: kind == InputKind::Terminal,
-        may_leave: role == Role::Caller && kind == InputKind::Pipe,
+        // nc leaves as soon as its client has ended, whatever its input could still say.
+        may_leave: (role == Role::Caller || plan.personality == Personality::Nc)
+            && kind == InputKind::Pipe,
         on_input_end: transfer.on_input_end,
         on_peer_end: transfer.on_peer_end,
         quit_after: transfer.quit_after,

@@ -33,7 +33,7 @@ pub(super) fn run(stage: &mut Stage, address: &UnixAddress, plan: &Plan) -> Stat
             return error.setback().status();
         }
     };
-    stage.report.event(|| format!("connected to {peer}"));
+    stage.report.connected(&peer, false);
     tell_who(stage, &socket);
     let far = UnixSocket::new(&stage.reactor, socket);
     let far = far.map(|far| Box::new(far) as Box<dyn Stream>);

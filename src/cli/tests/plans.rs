@@ -13,7 +13,7 @@ use super::{
 };
 use crate::plan::{
     Action, Connect, Endpoint, Family, Host, Input, KeepOpen, Limits, Lines, Listen, ListenOn,
-    Lookup, OnInputEnd, OnPeerEnd, Plan, Port, PortTo, Source, Transfer, UnixAddress,
+    Lookup, OnInputEnd, OnPeerEnd, Personality, Plan, Port, PortTo, Source, Transfer, UnixAddress,
 };
 
 #[track_caller]
@@ -35,6 +35,8 @@ fn seconds(n: u64) -> Option<Duration> {
 /// `oxnc example.com 80`, the plan that the others differ from.
 fn plain() -> Plan {
     Plan {
+        personality: Personality::Oxnc,
+        numeric: false,
         action: Action::Connect(Connect {
             target: Endpoint {
                 host: host("example.com"),
@@ -79,6 +81,11 @@ fn listen(line: &str) -> Listen {
     }
 }
 
+fn numeric(plan: &mut Plan) {
+    connect(plan).lookup.numeric = true;
+    plan.numeric = true;
+}
+
 #[test]
 fn each_option_changes_its_part_of_the_plan() {
     type Change = fn(&mut Plan);
@@ -91,9 +98,9 @@ fn each_option_changes_its_part_of_the_plan() {
         ("-4 -6", |p| connect(p).lookup.family = Family::V6),
         ("-6 -4", |p| connect(p).lookup.family = Family::V4),
         ("-464", |p| connect(p).lookup.family = Family::V4),
-        ("-n", |p| connect(p).lookup.numeric = true),
-        ("--numeric", |p| connect(p).lookup.numeric = true),
-        ("--nodns", |p| connect(p).lookup.numeric = true),
+        ("-n", numeric),
+        ("--numeric", numeric),
+        ("--nodns", numeric),
         ("-d", |p| p.transfer.input = Input::Nothing),
         ("--no-stdin", |p| p.transfer.input = Input::Nothing),
         ("--recv-only", |p| p.transfer.input = Input::Nothing),
@@ -217,13 +224,14 @@ fn each_option_changes_its_part_of_the_plan() {
         ("-d -d -N -N -n -n", |p| {
             p.transfer.input = Input::Nothing;
             p.transfer.on_input_end = OnInputEnd::Shutdown;
-            connect(p).lookup.numeric = true;
+            numeric(p);
         }),
         ("-nNv4w3", |p| {
             connect(p).lookup = Lookup {
                 family: Family::V4,
                 numeric: true,
             };
+            p.numeric = true;
             p.transfer.on_input_end = OnInputEnd::Shutdown;
             p.limits.connect = seconds(3);
             p.limits.idle = seconds(3);
@@ -480,4 +488,37 @@ fn inherited_sockets_are_used_when_no_port_is_named() {
     assert_eq!(passed_in(Some("42"), Some("x")), None);
     assert_eq!(passed_in(Some("42"), None), None);
     assert_eq!(passed_in(None, Some("1")), None);
+}
+
+#[test]
+fn the_personality_nc_has_the_defaults_of_nc() {
+    let nc = |line: &str| plan(&format!("--compat=nc {line}"));
+    let on_input_end = |line: &str| nc(line).transfer.on_input_end;
+    assert_eq!(nc("a 1").personality, Personality::Nc);
+    assert_eq!(on_input_end("a 1"), OnInputEnd::Keep);
+    assert_eq!(on_input_end("-N a 1"), OnInputEnd::Shutdown);
+    assert_eq!(on_input_end("-q 0 a 1"), OnInputEnd::Shutdown);
+    assert_eq!(on_input_end("-q -1 a 1"), OnInputEnd::Keep);
+    let listens = |line: &str| match nc(line).action {
+        Action::Listen(listen) => listen,
+        _ => panic!("{line}: not a plan to listen"),
+    };
+    let families = |line: &str| {
+        let listen = listens(line);
+        (listen.lookup.family, listen.mapped)
+    };
+    assert_eq!(families("-l 80"), (Family::V4, false));
+    assert_eq!(families("-l -p 80"), (Family::V4, false));
+    assert_eq!(families("-6l 80"), (Family::V6, true));
+    assert_eq!(families("-l ::1 80"), (Family::Any, false));
+    let at_once = |line: &str| listens(line).keep_open.map(|keep| keep.max_conns);
+    assert_eq!(at_once("-lk 80"), Some(Some(1)));
+    assert_eq!(at_once("-lk --max-conns 5 80"), Some(Some(5)));
+    assert_eq!(at_once("-l 80"), None);
+    assert_eq!(
+        stop_or_plan("a 1 --compat=nc"),
+        Err(Stop::Usage(
+            "'--compat' has to be the first word".to_owned()
+        ))
+    );
 }

@@ -13,11 +13,11 @@ fn usage_errors_are_one_line_that_names_the_option() {
         // Operands.
         (
             "",
-            "HOST and PORT are needed, or '-l' and PORT to listen; see 'oxnc --help'",
+            "HOST and PORT are needed, or '-l' and PORT to listen; see '--help'",
         ),
         (
             "-v",
-            "HOST and PORT are needed, or '-l' and PORT to listen; see 'oxnc --help'",
+            "HOST and PORT are needed, or '-l' and PORT to listen; see '--help'",
         ),
         ("example.com", "host 'example.com' needs a port"),
         ("[::1]", "host '[::1]' needs a port"),

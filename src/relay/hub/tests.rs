@@ -162,7 +162,7 @@ fn who_waits_for_us_is_not_idle() {
     let gone: Vec<_> = hub.gone().collect();
     assert!(matches!(
         gone.as_slice(),
-        [("mute", outcome)] if outcome.status() == Status::Expired
+        [("mute", outcome)] if outcome.status() == Status::Idle
     ));
     near.0.borrow_mut().takes = ALL;
     settled(&mut hub, &[NEAR], now + 100 * SECOND);

@@ -242,6 +242,7 @@ fn rules(dice: &mut Dice) -> ExchangeRules {
         quiet: if receiver { None } else { seconds(1) },
         idle: if dice.one_in(2) { seconds(5) } else { None },
         first: if dice.one_in(3) { seconds(3) } else { None },
+        patient: dice.one_in(4),
     }
 }
 

@@ -155,7 +155,7 @@ fn every_byte_once_in_order_and_the_end_once_or_a_cut() {
         "Broken",
         "Local",
         "NotDelivered",
-        "Expired",
+        "Idle",
         "Signal(13)",
         "Signal(15)",
     ];
@@ -167,7 +167,7 @@ fn the_same_through_kernel_pipes() {
     let everywhere = [
         "Success",
         "NotDelivered",
-        "Expired",
+        "Idle",
         "Signal(13)",
         "Signal(15)",
     ];

@@ -178,6 +178,9 @@ fn check(run: &Run, wraps: &Wraps) {
         );
         assert!(sent == given || leaves, "seed {seed}: bytes are missing");
     }
+    if run.outcome.status() == Status::Idle {
+        assert_eq!(sent, all, "seed {seed}: a pause is no idle time");
+    }
     if let Some(interval) = wraps.interval {
         let lines = sent.iter().filter(|byte| **byte == b'\n').count();
         let behind = lines - usize::from(sent.ends_with(b"\n") && lines > 0);
@@ -206,7 +209,7 @@ fn what_is_made_of_the_bytes_does_not_depend_on_how_they_come() {
         "Success",
         "Broken",
         "NotDelivered",
-        "Expired",
+        "Idle",
         "Signal(13)",
         "paused",
     ] {
