@@ -178,9 +178,6 @@ fn check(run: &Run, wraps: &Wraps) {
         );
         assert!(sent == given || leaves, "seed {seed}: bytes are missing");
     }
-    if run.outcome.status() == Status::Idle {
-        assert_eq!(sent, all, "seed {seed}: a pause is no idle time");
-    }
     if let Some(interval) = wraps.interval {
         let lines = sent.iter().filter(|byte| **byte == b'\n').count();
         let behind = lines - usize::from(sent.ends_with(b"\n") && lines > 0);
@@ -201,7 +198,9 @@ fn what_is_made_of_the_bytes_does_not_depend_on_how_they_come() {
         check(&run, &wraps);
         let what = format!("{:?}", run.outcome.status());
         *seen.entry(what).or_insert(0) += 1;
-        if run.took > Duration::from_secs(1000) && run.outcome.status() == Status::Success {
+        // Pauses that are longer than anybody may be idle.
+        let paused = run.rules.idle.is_some() && run.took > Duration::from_secs(1000);
+        if paused && run.outcome.status() == Status::Success {
             *seen.entry("paused".into()).or_insert(0) += 1;
         }
     }
