@@ -13,7 +13,7 @@ pub(super) struct Lines {
     ///
     /// Every line of stdin that ends in LF is sent with CRLF. Where there is a CR before the LF
     /// already, nothing is added. What is received stays as it is. With -u each line is a datagram
-    /// of its own, its end included.
+    /// of its own, its end included; one that is too long for a datagram is sent in several.
     #[arg(short = 'C', long = "crlf")]
     pub(super) crlf: bool,
 
