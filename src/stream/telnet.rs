@@ -12,7 +12,7 @@ use super::{Backlog, Io, Stream, Want, same_error};
 use nvt::{Heard, IAC, Nvt};
 
 /// What is looked at and encoded at once.
-const CHUNK: usize = 16 << 10;
+const CHUNK: usize = 64 << 10;
 
 /// A connection that speaks telnet.
 pub(crate) struct Telnet {
@@ -20,7 +20,6 @@ pub(crate) struct Telnet {
     nvt: Nvt,
     /// What goes before anything else: answers, or the second half of an IAC.
     queue: Vec<u8>,
-    encoded: Vec<u8>,
     overhead: u64,
     /// Data was sent, not only answers.
     has_sent: bool,
@@ -39,7 +38,6 @@ impl Telnet {
             inner,
             nvt: Nvt::new(),
             queue: Vec::new(),
-            encoded: Vec::new(),
             overhead: 0,
             has_sent: false,
             finished: false,
@@ -106,14 +104,14 @@ impl Telnet {
 
     /// Sends data that has to be encoded, and says how much of it.
     fn send_encoded(&mut self, data: &[u8]) -> io::Result<Io> {
-        self.encoded.clear();
+        let mut encoded = Vec::with_capacity(2 * data.len());
         for byte in data {
-            self.encoded.push(*byte);
+            encoded.push(*byte);
             if *byte == IAC {
-                self.encoded.push(IAC);
+                encoded.push(IAC);
             }
         }
-        let Io::Moved(sent) = self.inner.send(&self.encoded)? else {
+        let Io::Moved(sent) = self.inner.send(&encoded)? else {
             return Ok(Io::Blocked);
         };
         let (mut left, mut taken) = (sent, 0);
