@@ -24,6 +24,9 @@ use crate::{
 /// One turn's bytes, after which signals and timers are looked at: some 20 ms at 1 GB/s.
 const TURN: usize = 16 << 20;
 
+/// How long we wait for much where a byte would do: the peer may have paused.
+const MUCH_TIMEOUT: Duration = Duration::from_millis(1);
+
 /// The rules of the end of data for one link.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
@@ -49,6 +52,9 @@ pub(crate) struct Rules {
     pub idle: Option<Duration>,
     /// Bytes a direction may hold.
     pub buffer: usize,
+    /// Who has sent so many bytes between two waits is expected to go on like that, and is waited for
+    /// until so many have come again.
+    pub much: usize,
 }
 
 /// What a turn came to.
@@ -70,6 +76,9 @@ pub(crate) struct Link {
     down: Pump,
     rules: Rules,
     watch: Watch,
+    /// Bytes taken from the peer when the loop waited last, and until when it waits for many more.
+    taken_before: u64,
+    expecting: Option<Instant>,
     /// The peer's end was seen, and what it means to us was decided.
     peer_ended: bool,
     /// We leave while our input could still give something; that must not look like its end.
@@ -114,6 +123,8 @@ impl Link {
             down: Pump::new(now, rules.buffer, pipes.clone(), false),
             watch: Watch::new(rules.linger),
             rules,
+            taken_before: 0,
+            expecting: None,
             peer_ended: false,
             leaving: false,
             quit: false,
@@ -133,6 +144,7 @@ impl Link {
             Judgement::Again => Ok(Step::Again),
             Judgement::Wait if more => Ok(Step::Again),
             Judgement::Wait => {
+                self.expect(now);
                 self.arm()?;
                 Ok(Step::Wait(self.deadline()))
             }
@@ -382,10 +394,21 @@ impl Link {
             self.idle_at(),
             self.up.retry(),
             self.down.retry(),
+            self.expecting,
         ]
         .into_iter()
         .flatten()
         .min()
+    }
+
+    /// Says how much the peer has to send before it is worth a wake-up.
+    fn expect(&mut self, now: Instant) {
+        let taken = self.down.taken();
+        let came = taken - self.taken_before;
+        self.taken_before = taken;
+        let much = self.down.wants_source() && came >= self.rules.much as u64;
+        let expects = self.far.expect(if much { self.rules.much } else { 1 });
+        self.expecting = (much && expects).then(|| now + MUCH_TIMEOUT);
     }
 
     fn arm(&mut self) -> io::Result<()> {

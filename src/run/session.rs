@@ -15,6 +15,10 @@ use crate::{
 /// What a lone session holds of each direction at most.
 const BUFFER: usize = 1 << 20;
 
+/// A wake-up costs both ends as much as moving 100 KiB, and over loopback one was needed for every
+/// 100 KiB.
+const MUCH: usize = 256 * 1024;
+
 /// Who began the conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -78,6 +82,7 @@ fn join(stage: &Stage, far: Box<dyn Stream>, plan: &Plan, role: Role) -> io::Res
         keepalive: !plan.socket_options.iter().any(sets_keepalive_times),
         idle: plan.limits.idle,
         buffer: BUFFER,
+        much: MUCH,
     };
     Ok(Link::new(
         wrap::near(near, transfer.lines),

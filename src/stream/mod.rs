@@ -84,6 +84,13 @@ pub(crate) trait Stream {
     /// Asks the event loop for a wake-up when what the pumps want can go on.
     fn arm(&mut self, want: Want) -> io::Result<()>;
 
+    /// From here on the wake-up for reading waits for so many bytes, or the end. False: it does not,
+    /// a single byte is enough.
+    fn expect(&mut self, bytes: usize) -> bool {
+        let _ = bytes;
+        false
+    }
+
     /// Asks the event loop for a wake-up when the stream fails, though nothing is wanted of it.
     fn watch(&mut self) -> io::Result<()> {
         Ok(())

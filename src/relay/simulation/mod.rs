@@ -43,6 +43,7 @@ fn rules(dice: &mut Dice) -> Rules {
         keepalive: true,
         idle: dice.one_in(4).then_some(Duration::from_secs(60)),
         buffer: 1 + dice.below(200),
+        much: 1 + dice.below(150),
     }
 }
 
@@ -107,6 +108,11 @@ fn drive(seed: u64, mut dice: Dice, rules: Rules, near: Puppet, far: Puppet) -> 
             Step::Wait(until) => {
                 let before = now;
                 let woken = near.wake() | far.wake();
+                let expects = far.script().borrow().expected > 1;
+                assert!(
+                    !expects || until.is_some_and(|at| at <= now + Duration::from_millis(1)),
+                    "seed {seed}: waits for much, and for ever"
+                );
                 match until {
                     Some(at) if !woken || dice.one_in(3) => {
                         assert!(at > now || woken, "seed {seed}: waits for the past");
