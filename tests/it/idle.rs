@@ -135,3 +135,28 @@ fn after_the_last_byte_of_a_burst() {
     peer.close();
     run.wait().succeeds();
 }
+
+/// Nobody who sets the clock makes a limit longer or shorter.
+#[test]
+fn limits_count_on_a_clock_that_cannot_be_set() {
+    needs!("strace");
+    let server = Server::new();
+    let tool = Tool::connect(server.port(), &["--idle-timeout=1h"]).stdin(In::Pipe);
+    let (trace, tool) = Trace::of(tool, &["-e", "trace=timerfd_create,timerfd_settime"]);
+    let run = tool.start();
+    let peer = server.accept();
+    trace.wait_for("timerfd_settime(");
+    peer.close();
+    drop(run);
+    let lines = trace.lines();
+    assert!(
+        lines
+            .iter()
+            .any(|l| l.contains("timerfd_create(CLOCK_MONOTONIC")),
+        "{lines:?}"
+    );
+    assert!(
+        !lines.iter().any(|l| l.contains("CLOCK_REALTIME")),
+        "{lines:?}"
+    );
+}
