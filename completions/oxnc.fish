@@ -43,6 +43,7 @@ complete -c oxnc -l md5sig-key-env -d 'Read the key of -S from this environment 
 complete -c oxnc -l sockopt -d 'Set any option of setsockopt(2)' -r -f
 complete -c oxnc -s V -l rtable -d 'Refused: Linux has no such routing tables' -r -f
 complete -c oxnc -l compat -d 'Take the defaults, the wording and the exit status of another netcat' -r -f -a "nc\t''"
+complete -c oxnc -s F -l pass-fd -d 'Connect, and pass the socket over stdout (SCM_RIGHTS)'
 complete -c oxnc -s l -l listen -d 'Wait for one client instead of connecting'
 complete -c oxnc -s k -l keep-open -d 'Serve many clients at once, until stopped'
 complete -c oxnc -l tag -d 'With -k: put the client before each line'

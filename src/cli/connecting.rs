@@ -1,4 +1,4 @@
-//! The local end of an outgoing connection.
+//! The local end of an outgoing connection, and who is to have it.
 
 use std::ffi::OsString;
 
@@ -37,4 +37,13 @@ pub(super) struct Connecting {
         allow_hyphen_values = true
     )]
     pub(super) source_port: Option<Port>,
+
+    /// Connect, and pass the socket over stdout (SCM_RIGHTS)
+    ///
+    /// Once the connection is made, through a proxy if -x names one, the socket itself is passed to
+    /// the program at the other end of stdout, and the run is done: no byte is moved, and stdin is
+    /// not read. stdout must be a Unix socket, as it is for a ProxyCommand of OpenSSH with
+    /// ProxyUseFdpass. Works with -U as well.
+    #[arg(short = 'F', long = "pass-fd", hide_short_help = true)]
+    pub(super) pass_fd: bool,
 }

@@ -1,5 +1,6 @@
 //! From words to a [`Plan`]: every rule about options and operands that do not go together.
 
+mod pass_fd;
 mod proxies;
 mod socket_options;
 
@@ -20,9 +21,9 @@ use super::{
     values::read,
 };
 use crate::plan::{
-    self, Action, AddressError, Connect, Endpoint, Family, Host, Input, KeepOpen, Limits, Listen,
-    ListenOn, Lookup, OnInputEnd, OnPeerEnd, Personality, Plan, Port, PortTo, Source, Transfer,
-    UnixAddress,
+    self, Action, AddressError, Callee, Connect, Endpoint, Family, Host, Input, KeepOpen, Limits,
+    Listen, ListenOn, Lookup, OnInputEnd, OnPeerEnd, Personality, Plan, Port, PortTo, Source,
+    Transfer, UnixAddress,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -48,14 +49,14 @@ impl Words {
         let (verbosity, personality) = (self.messages.verbose, self.personality);
         let datagrams = self.datagram_settings()?;
         let socket_options = self.socket_options.in_order();
-        let action = match (self.listening.listen, self.names.unix) {
-            (true, true) => Action::Listen(self.listen_unix(inherited)?),
-            (true, false) => Action::Listen(self.listen(lookup, inherited)?),
-            (false, true) => {
-                let address = self.unix_address()?;
-                Action::ConnectUnix(address.ok_or_else(|| self.no_path())?)
-            }
-            (false, false) => Action::Connect(self.connect(lookup)?),
+        let (listen, unix) = (self.listening.listen, self.names.unix);
+        let action = match (listen, unix, self.connecting.pass_fd) {
+            (true, true, _) => Action::Listen(self.listen_unix(inherited)?),
+            (true, false, _) => Action::Listen(self.listen(lookup, inherited)?),
+            (false, true, false) => Action::ConnectUnix(self.unix_callee()?),
+            (false, true, true) => Action::PassFd(Callee::Unix(self.unix_callee()?)),
+            (false, false, false) => Action::Connect(self.connect(lookup)?),
+            (false, false, true) => Action::PassFd(Callee::Inet(self.connect(lookup)?)),
         };
         let action = match datagrams {
             Some(settings) => settings.apply(action)?,
@@ -146,6 +147,7 @@ impl Words {
             (proxied, "-x", self.names.unix, "-U"),
         ])?;
         self.proxies.check()?;
+        self.check_pass_fd()?;
         self.socket_options.check(self.names.unix)
     }
 
@@ -290,6 +292,10 @@ impl Words {
             keep_open: self.keep_open(),
             mapped: false,
         })
+    }
+
+    fn unix_callee(&self) -> Result<UnixAddress, String> {
+        self.unix_address()?.ok_or_else(|| self.no_path())
     }
 
     /// Many clients of a stream. Datagrams have a way of their own.

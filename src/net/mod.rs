@@ -4,6 +4,7 @@ mod address;
 mod datagram;
 mod dial;
 mod door;
+mod fd_passing;
 mod listen;
 mod options;
 mod resolve;
@@ -22,6 +23,7 @@ pub(crate) use address::Address;
 pub(crate) use datagram::{Bound, Called, call, receive, receive_inherited};
 pub(crate) use dial::{Connection, Dial, dial};
 pub(crate) use door::Door;
+pub(crate) use fd_passing::FdReceiver;
 pub(crate) use listen::{
     Client, Listener, MANY_CLIENTS, ONE_CLIENT, inherited, listen, listen_unix,
 };
@@ -84,6 +86,10 @@ pub(crate) enum Error {
     NotDatagrams(i32),
     /// No client could be accepted.
     Accept(io::Error),
+    /// Standard output leads to nobody who could get a socket; what it is instead.
+    NoFdReceiver(&'static str),
+    /// The socket could not be passed.
+    PassFd(io::Error),
     /// The event loop or a thread failed.
     System(io::Error),
 }
@@ -97,6 +103,8 @@ pub(crate) enum Phase {
     Connect,
     /// Waiting for a client.
     Accept,
+    /// Passing the socket to somebody else.
+    PassFd,
 }
 
 /// An address that was tried, and what came of it.
@@ -119,7 +127,9 @@ impl Error {
                 ..
             }
             | Self::Inherited { .. }
-            | Self::NotDatagrams(_) => Setback::Usage,
+            | Self::NotDatagrams(_)
+            | Self::NoFdReceiver(_) => Setback::Usage,
+            Self::PassFd(_) => Setback::Local,
             Self::Stopped { stop, .. } => Setback::Stopped(*stop),
             _ => Setback::Failed,
         }

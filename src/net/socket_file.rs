@@ -85,7 +85,7 @@ fn make_way(path: &Path) -> io::Result<()> {
         .map_err(|e| io::Error::other(format!("the dead socket there cannot be removed: {e}")))
 }
 
-fn name(kind: FileType) -> &'static str {
+pub(super) fn name(kind: FileType) -> &'static str {
     match kind {
         FileType::RegularFile => "a regular file",
         FileType::Directory => "a directory",

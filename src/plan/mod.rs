@@ -60,6 +60,17 @@ pub enum Action {
     Listen(Listen),
     /// Either of the two, with datagrams.
     Datagrams(Datagrams),
+    /// Connect, and pass the connected socket over standard output (`-F`).
+    PassFd(Callee),
+}
+
+/// Whom to connect to for somebody else.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Callee {
+    /// A peer.
+    Inet(Connect),
+    /// A Unix socket.
+    Unix(UnixAddress),
 }
 
 /// A peer to connect to.

@@ -208,6 +208,7 @@ pub(super) fn not_started(error: &Error, target: &str) -> Option<String> {
                 Phase::Lookup => "no name service answered for",
                 Phase::Connect => "no connection to",
                 Phase::Accept => "no client came to",
+                Phase::PassFd => "nobody took the socket that is connected to",
             };
             format!("{missing} {target} within {}{tried}", expired(*what))
         }
@@ -242,6 +243,14 @@ pub(super) fn not_started(error: &Error, target: &str) -> Option<String> {
             format!("LISTEN_FDS names descriptor {number}, which is no datagram socket")
         }
         Error::Accept(e) => format!("cannot accept a client on {target}: {}", reason(e)),
+        Error::NoFdReceiver(what) => format!(
+            "standard output is {what}; -F needs a Unix socket there, which OpenSSH gives with \
+             ProxyUseFdpass=yes"
+        ),
+        Error::PassFd(e) => format!(
+            "cannot pass the socket that is connected to {target} over standard output: {}",
+            reason(e)
+        ),
         Error::System(e) => format!("{target}: {}", reason(e)),
     })
 }

@@ -144,6 +144,13 @@ impl Report {
         });
     }
 
+    /// The socket has been passed to somebody else.
+    pub(crate) fn passed(&self, peer: &Peer) {
+        if !self.is_nc() {
+            self.event(|| format!("passed the socket that is connected to {peer}"));
+        }
+    }
+
     /// Lines that are complete, behind their prefix if they have one (`-v`).
     fn events(&self, lines: impl FnOnce() -> Vec<String>) {
         if self.verbosity >= 1 {

@@ -1,6 +1,6 @@
 //! Connect: look up, dial, relay.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{io, net::SocketAddr, time::Instant};
 
 use super::{
     Stage, proxied,
@@ -20,13 +20,25 @@ pub(super) fn run(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Status {
     if let Some(proxy) = &connect.proxy {
         return proxied::run(stage, connect, proxy, plan);
     }
-    let connection = match reach(stage, connect, plan) {
-        Ok(connection) => connection,
-        Err(error) => {
-            stage.report.not_connected(&error, &connect.target, false);
-            return error.setback().status();
-        }
+    let (far, peer) = match reach(stage, connect, plan) {
+        Ok(reached) => reached,
+        Err(status) => return status,
     };
+    let far = far.map(|far| Box::new(far) as Box<dyn Stream>);
+    session::run(stage, far, &peer, plan, Role::Caller)
+}
+
+/// Everything up to the connected socket. Why there is none is said, and comes back as the status to
+/// end with.
+pub(super) fn reach(
+    stage: &mut Stage,
+    connect: &Connect,
+    plan: &Plan,
+) -> Result<(io::Result<Socket>, Peer), Status> {
+    let connection = look_up_and_dial(stage, connect, plan).map_err(|error| {
+        stage.report.not_connected(&error, &connect.target, false);
+        error.setback().status()
+    })?;
     let peer = Peer {
         name: Some(connect.target.host.to_string()),
         address: connection.peer.into(),
@@ -36,13 +48,15 @@ pub(super) fn run(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Status {
     stage.report.connected(&peer, false);
     tell_local(stage, &connection);
     let far = Socket::new(&stage.reactor, connection.socket);
-    let far = far.map(|far| far.with_reset(connection.reset));
-    let far = far.map(|far| Box::new(far) as Box<dyn Stream>);
-    session::run(stage, far, &peer, plan, Role::Caller)
+    Ok((far.map(|far| far.with_reset(connection.reset)), peer))
 }
 
-/// Everything up to the connected socket, under one deadline.
-fn reach(stage: &mut Stage, connect: &Connect, plan: &Plan) -> Result<Connection, net::Error> {
+/// Both under one deadline.
+fn look_up_and_dial(
+    stage: &mut Stage,
+    connect: &Connect,
+    plan: &Plan,
+) -> Result<Connection, net::Error> {
     let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
     let deadline = limit.or(stage.total);
     let target = &connect.target;

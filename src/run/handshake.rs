@@ -11,8 +11,18 @@ use crate::{
     stream::{Io, Stream, Want},
 };
 
-/// What is read at once. The rest of the last piece is payload, and has to be kept.
+/// What is read at once, at most.
 const CHUNK: usize = 4096;
+
+/// How much of what comes may be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// All of it; what is behind the handshake is kept.
+    Ahead,
+    /// Nothing behind the handshake: whoever gets the socket is to find it there. Where that begins
+    /// only the last byte of the handshake tells, so that each is read by itself.
+    Exactly,
+}
 
 /// Why a handshake did not come to its end.
 #[derive(Debug)]
@@ -32,10 +42,15 @@ pub(super) fn shake(
     reactor: &mut Reactor,
     stream: &mut dyn Stream,
     handshake: &mut dyn Handshake,
+    reading: Reading,
     deadline: Deadline,
 ) -> Result<Vec<u8>, Trouble> {
     let mut out = Outgoing::default();
-    let mut chunk = [0; CHUNK];
+    let size = match reading {
+        Reading::Ahead => CHUNK,
+        Reading::Exactly => 1,
+    };
+    let mut chunk = vec![0; size];
     let mut come = 0;
     let payload = loop {
         let input = chunk.get(..come).unwrap_or_default();

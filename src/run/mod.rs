@@ -5,6 +5,7 @@ mod datagrams;
 mod handshake;
 mod listen;
 mod login;
+mod pass_fd;
 mod proxied;
 mod secret;
 mod serve;
@@ -62,6 +63,7 @@ pub fn run(plan: &Plan) -> Status {
         Action::ConnectUnix(address) => unix::run(&mut stage, address, plan),
         Action::Listen(listen) => listen::run(&mut stage, listen, plan),
         Action::Datagrams(datagrams) => datagrams::run(&mut stage, datagrams, plan),
+        Action::PassFd(callee) => pass_fd::run(&mut stage, callee, plan),
     }
 }
 

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Instant};
 
 use super::{
     Stage, connect,
-    handshake::{Trouble, shake},
+    handshake::{Reading, Trouble, shake},
     login,
     session::{self, Role},
 };
@@ -20,26 +20,36 @@ use crate::{
 
 /// Connects to a peer through a proxy and joins it to standard input and output.
 pub(super) fn run(stage: &mut Stage, connect: &Connect, proxy: &Proxy, plan: &Plan) -> Status {
-    let credentials = match login::credentials(stage, proxy) {
-        Ok(credentials) => credentials,
-        Err(status) => return status,
-    };
+    match reach(stage, connect, proxy, plan, Reading::Ahead) {
+        Ok((far, peer)) => session::run(stage, Ok(Box::new(far)), &peer, plan, Role::Caller),
+        Err(status) => status,
+    }
+}
+
+/// Everything up to the first byte of payload. Why that was not reached is said, and comes back as
+/// the status to end with.
+pub(super) fn reach(
+    stage: &mut Stage,
+    connect: &Connect,
+    proxy: &Proxy,
+    plan: &Plan,
+    reading: Reading,
+) -> Result<(Socket, Peer), Status> {
+    let credentials = login::credentials(stage, proxy)?;
     let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
     let way = Way {
         connect,
         proxy,
         credentials: credentials.as_ref(),
+        reading,
         deadline: limit.or(stage.total),
     };
-    match way.reach(stage) {
-        Ok((far, peer)) => session::run(stage, Ok(Box::new(far)), &peer, plan, Role::Caller),
-        Err(failure) => {
-            stage
-                .report
-                .not_proxied(&failure, &proxy.server, &connect.target);
-            failure.setback().status()
-        }
-    }
+    way.reach(stage).map_err(|failure| {
+        stage
+            .report
+            .not_proxied(&failure, &proxy.server, &connect.target);
+        failure.setback().status()
+    })
 }
 
 /// The way to a target.
@@ -47,11 +57,12 @@ struct Way<'a> {
     connect: &'a Connect,
     proxy: &'a Proxy,
     credentials: Option<&'a Credentials>,
+    reading: Reading,
     deadline: Deadline,
 }
 
 impl Way<'_> {
-    /// Everything up to the first byte of payload, under one deadline.
+    /// All of it, under one deadline.
     fn reach(&self, stage: &mut Stage) -> Result<(Socket, Peer), Failure> {
         let addresses = self.proxy_addresses(stage).map_err(Failure::Proxy)?;
         let sources = match &self.connect.source {
@@ -187,6 +198,7 @@ impl Way<'_> {
             &mut stage.reactor,
             &mut socket,
             handshake.as_mut(),
+            self.reading,
             self.deadline,
         )
         .map_err(|trouble| failure(trouble, target))?;

@@ -1,6 +1,9 @@
 //! Connect to a Unix socket, relay.
 
-use std::{os::fd::AsFd, time::Instant};
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    time::Instant,
+};
 
 use super::{
     Stage,
@@ -18,6 +21,22 @@ use crate::{
 
 /// Connects to a Unix socket and joins it to standard input and output.
 pub(super) fn run(stage: &mut Stage, address: &UnixAddress, plan: &Plan) -> Status {
+    let (socket, peer) = match reach(stage, address, plan) {
+        Ok(reached) => reached,
+        Err(status) => return status,
+    };
+    let far = UnixSocket::new(&stage.reactor, socket);
+    let far = far.map(|far| Box::new(far) as Box<dyn Stream>);
+    session::run(stage, far, &peer, plan, Role::Caller)
+}
+
+/// Everything up to the connected socket. Why there is none is said, and comes back as the status to
+/// end with.
+pub(super) fn reach(
+    stage: &mut Stage,
+    address: &UnixAddress,
+    plan: &Plan,
+) -> Result<(OwnedFd, Peer), Status> {
     let peer = Peer {
         name: None,
         address: Address::Unix(address.clone()),
@@ -26,18 +45,13 @@ pub(super) fn run(stage: &mut Stage, address: &UnixAddress, plan: &Plan) -> Stat
     let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
     let deadline = limit.or(stage.total);
     let connected = net::connect_unix(&mut stage.reactor, address, &stage.options, deadline);
-    let socket = match connected {
-        Ok(socket) => socket,
-        Err(error) => {
-            stage.report.not_started(&error, &peer.to_string());
-            return error.setback().status();
-        }
-    };
+    let socket = connected.map_err(|error| {
+        stage.report.not_started(&error, &peer.to_string());
+        error.setback().status()
+    })?;
     stage.report.connected(&peer, false);
     tell_who(stage, &socket);
-    let far = UnixSocket::new(&stage.reactor, socket);
-    let far = far.map(|far| Box::new(far) as Box<dyn Stream>);
-    session::run(stage, far, &peer, plan, Role::Caller)
+    Ok((socket, peer))
 }
 
 /// Who the peer is, as the kernel vouches for it.

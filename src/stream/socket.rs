@@ -66,6 +66,17 @@ impl Socket {
         }
     }
 
+    /// Gives the socket away, before anything was read ahead: from here on a close is an end again.
+    pub(crate) fn release(self) -> io::Result<OwnedFd> {
+        if let Some(e) = self.reset {
+            return Err(e);
+        }
+        let socket = self.source.and_then(Source::release);
+        let socket = socket.ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))?;
+        SockRef::from(&socket).set_linger(None)?;
+        Ok(socket)
+    }
+
     fn source(&self) -> io::Result<&Source> {
         self.source
             .as_ref()

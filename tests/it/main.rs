@@ -34,6 +34,7 @@ mod md5sig;
 mod memory;
 mod names;
 mod options;
+mod pass_fd;
 mod peers;
 mod proxy;
 mod proxy_login;

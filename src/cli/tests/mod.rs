@@ -1,6 +1,7 @@
 //! Tables: from arguments to a plan, and from arguments to a usage line.
 
 mod datagrams;
+mod pass_fd;
 mod plans;
 mod proxies;
 mod socket_options;

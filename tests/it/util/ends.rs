@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{PipeReader, PipeWriter, Write},
-    os::fd::OwnedFd,
+    os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
@@ -30,10 +30,10 @@ pub fn pipe_of_size(size: usize) -> (PipeReader, PipeWriter) {
     (rx, tx)
 }
 
-/// Closes a pipe's read end and sees to it that it was the last one: a child that is just being
+/// Closes the end of a pipe or a socket that is read, and sees to it that it was the last one: a child that is just being
 /// started may hold a copy until it gets as far as its program.
-pub fn close_reader(reader: PipeReader, writer: &PipeWriter) {
-    drop(reader);
+pub fn close_reader(reader: impl Into<OwnedFd>, writer: &impl AsFd) {
+    drop(reader.into());
     let deadline = Timespec::try_from(DEADLINE).expect("a short time");
     let mut writer = [PollFd::new(writer, PollFlags::empty())];
     let gone = poll(&mut writer, Some(&deadline)).expect("poll");
