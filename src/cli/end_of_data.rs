@@ -28,7 +28,8 @@ pub(super) struct EndOfData {
     /// Send no FIN before the run is done
     ///
     /// For peers that take the end of their input for the end of the connection, and then do not
-    /// answer. Many proxies are such peers.
+    /// answer, or not with all of it. Many proxies are such peers, and so is Redis. When whoever
+    /// read stdout has gone, there is no answer to wait for, and the FIN is sent.
     #[arg(long = "no-shutdown", hide_short_help = true)]
     pub(super) no_shutdown: bool,
 

@@ -213,6 +213,10 @@ impl Link {
         if up_done && self.down.is_clean() {
             return Ok(self.settle(now));
         }
+        if self.is_unheard()? {
+            self.up.hold(false);
+            return Ok(Judgement::Again);
+        }
         if let Some(judgement) = self.quit(now)? {
             return Ok(judgement);
         }
@@ -303,6 +307,22 @@ impl Link {
             return self.lose(io::ErrorKind::TimedOut.into());
         }
         Judgement::Wait
+    }
+
+    /// Whether our end is held back for an answer (`--no-shutdown`) that nobody would read, for the
+    /// reader of our output has gone. The peer may wait for just that end: git closes both ways and
+    /// waits for its proxy command, which waits for the peer. Where we have nothing to send, our end
+    /// would say that all was written.
+    fn is_unheard(&mut self) -> io::Result<bool> {
+        let waiting = self.up.is_held() && self.down.is_open() && self.down.held() == 0;
+        if !waiting || self.leaving || self.rules.nothing_to_send {
+            return Ok(false);
+        }
+        if self.near.check().is_err() {
+            return Ok(true);
+        }
+        self.near.watch()?;
+        Ok(false)
     }
 
     /// Whether we leave although the peer has not ended: `-q`, and the last wait of `--send-only`.

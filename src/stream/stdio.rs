@@ -138,6 +138,25 @@ impl Stream for Stdio {
         Ok(())
     }
 
+    fn watch(&mut self) -> io::Result<()> {
+        match &self.output {
+            Output::Open(output) => output.source.watch(),
+            Output::Missing | Output::Discard | Output::Closed => Ok(()),
+        }
+    }
+
+    /// Whether standard output still has a reader, as far as that shows before something is written.
+    fn check(&self) -> io::Result<()> {
+        let Output::Open(output) = &self.output else {
+            return Ok(());
+        };
+        let state = event::ready(output.source.as_fd(), PollFlags::empty())?;
+        if state.intersects(PollFlags::ERR | PollFlags::HUP) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        Ok(())
+    }
+
     fn number(&mut self, number: usize) {
         if let Some(input) = &self.input {
             input.source.number(number);

@@ -1,9 +1,10 @@
 //! What the end of our input means to the peer, and what the peer's end means to our stdout.
 
-use std::{net::Shutdown, os::unix::net::UnixStream, time::Duration};
+use std::{io::Read, net::Shutdown, os::unix::net::UnixStream, time::Duration};
 
 use crate::util::{
-    Collector, Family, In, Out, Peer, Running, Server, Tool, data::random_bytes, ms,
+    Collector, Family, In, Out, Peer, Running, Server, Tool, close_reader, data::random_bytes, ms,
+    pipe,
 };
 
 /// Long enough to see that something does not happen.
@@ -119,6 +120,30 @@ fn no_shutdown_keeps_our_half_open_until_the_peer_ends() {
         peer.half_close();
         assert_eq!(peer.recv_all(), b"");
         run.wait().succeeds().wrote(b"reply");
+    }
+}
+
+/// Git closes both ways of its proxy command and waits for it; the server behind waits for the end.
+#[test]
+fn no_shutdown_holds_nothing_back_once_the_reader_of_stdout_has_gone() {
+    let ends = std::cell::RefCell::new(Vec::new());
+    let wire = |tool: Tool| {
+        let (rx, tx) = pipe();
+        ends.borrow_mut().push((rx, tx.try_clone().unwrap()));
+        tool.stdin(In::Bytes(b"data".to_vec()))
+            .stdout(Out::Fd(tx.into()))
+    };
+    for (run, mut peer) in connected(&["--no-shutdown"], wire) {
+        let (mut rx, tx) = ends.borrow_mut().remove(0);
+        assert_eq!(peer.recv(4), b"data");
+        peer.send(b"reply");
+        rx.read_exact(&mut [0; 5]).unwrap();
+        peer.hears_nothing_for(SILENCE);
+        close_reader(rx, &tx);
+        drop(tx);
+        assert_eq!(peer.recv_all(), b"");
+        peer.close();
+        run.wait().succeeds();
     }
 }
 
