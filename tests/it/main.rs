@@ -17,6 +17,7 @@
 #[macro_use]
 mod util;
 
+mod callers;
 mod connect;
 mod crowd;
 mod cuts;

@@ -6,8 +6,9 @@ use std::{fs, net::SocketAddr, path::Path};
 use tempfile::TempDir;
 
 use crate::util::{
-    Digest, In, Net, Out, Running, Server, Tool, Trace,
+    Digest, In, Net, Out, Running, Server, Tool,
     data::{RandomFile, random_bytes},
+    programs::{microsocks, ssh, ssh_echoes, sshd, tinyproxy},
     spawn,
 };
 
@@ -105,25 +106,6 @@ impl Scene {
     }
 }
 
-fn tinyproxy(net: &Net, files: &Path, more: &str) -> Running {
-    let config = files.join("tinyproxy.conf");
-    let text = format!("Port 3128\nListen 127.0.0.1\nTimeout 60\nLogLevel Info\n{more}\n");
-    fs::write(&config, text).unwrap();
-    let tool = Tool::program("tinyproxy", &["-d", "-c"]).arg(config);
-    let run = net.tool(tool).start();
-    run.stdout().wait_for_text("Accepting connections");
-    run
-}
-
-fn microsocks(net: &Net, options: &[&str]) -> Running {
-    let tool = Tool::program("microsocks", &["-i", "127.0.0.1"]).args(options);
-    // It does not say when it listens.
-    let (trace, tool) = Trace::of(tool, &["--seccomp-bpf", "-e", "trace=listen"]);
-    let run = net.tool(tool).start();
-    trace.wait_for("listen(");
-    run
-}
-
 fn dante(net: &Net, files: &Path) -> Running {
     let config = files.join("danted.conf");
     let text = "logoutput: stdout
@@ -140,41 +122,6 @@ fn dante(net: &Net, files: &Path) -> Running {
     let run = net.tool(tool).start();
     run.stdout().wait_for_text("running");
     run
-}
-
-/// An SSH server on port 2222 for whoever has the key `key` in `files`.
-fn sshd(net: &Net, files: &Path) -> Running {
-    for key in ["key", "host"] {
-        let path = files.join(key);
-        Tool::program("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f"])
-            .arg(path)
-            .run()
-            .exits(0);
-    }
-    // Debian makes it when the machine starts.
-    fs::create_dir_all("/run/sshd").unwrap();
-    let config = files.join("sshd_config");
-    let place = files.display();
-    let text = format!(
-        "Port 2222\nListenAddress 127.0.0.1\nListenAddress ::1\nHostKey {place}/host\n\
-         AuthorizedKeysFile {place}/key.pub\nPidFile none\nStrictModes no\nUsePAM no\n\
-         PasswordAuthentication no\nPermitRootLogin yes\n"
-    );
-    fs::write(&config, text).unwrap();
-    // It wants to be called by its full name.
-    let tool = Tool::program("/usr/sbin/sshd", &["-D", "-e", "-f"]).arg(config);
-    let run = net.tool(tool).start();
-    run.stderr.wait_for_text("listening on 127.0.0.1");
-    run
-}
-
-/// An SSH client that knows the key, and no other settings.
-fn ssh(files: &Path, options: &[&str]) -> Tool {
-    let key = files.join("key");
-    let tool = Tool::program("ssh", &["-F", "none", "-p", "2222", "-i"]).arg(key);
-    tool.args(&["-o", "UserKnownHostsFile=/dev/null"])
-        .args(&["-o", "StrictHostKeyChecking=no", "-o", "BatchMode=yes"])
-        .args(options)
 }
 
 fn ssh_socks(net: &Net, files: &Path) -> Vec<Running> {
@@ -287,27 +234,10 @@ fn ssh_carries_socks4_and_socks5() {
     }
 }
 
-/// OpenSSH through `oxnc` with these options: a file goes to `cat` on the other side and comes back.
+/// OpenSSH through `oxnc` with these options.
 fn ssh_comes_through(net: &Net, files: &Path, options: &str) {
     let oxnc = env!("CARGO_BIN_EXE_oxnc");
-    let command = format!("ProxyCommand={oxnc} {options} %h %p");
-    let file = RandomFile::new(SIZE, 5);
-    let words = [
-        "-o",
-        &command,
-        "-o",
-        "LogLevel=ERROR",
-        "root@127.0.0.1",
-        "cat",
-    ];
-    let done = net
-        .tool(ssh(files, &words))
-        .stdin(In::File(file.path()))
-        .stdout(Out::Digest)
-        .run();
-    done.exits(0);
-    assert_eq!(done.digest, file.digest, "{options}: {}", done.stderr);
-    assert_eq!(done.stderr, "", "{options}");
+    ssh_echoes(net, files, &format!("{oxnc} {options} %h %p"), &[]);
 }
 
 #[test]

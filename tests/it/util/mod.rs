@@ -9,6 +9,7 @@ mod done;
 mod ends;
 mod netns;
 mod peer;
+pub mod programs;
 pub mod proxies;
 mod spot;
 mod tool;

@@ -27,6 +27,11 @@ impl Net {
         Self { name }
     }
 
+    /// As `ip netns` knows it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Two namespaces and a cable: 192.0.2.1 and fe80::1 on `v1` in the first, 192.0.2.2 and
     /// fe80::2 on `v2` in the second.
     pub fn pair() -> (Self, Self) {
