@@ -1,6 +1,7 @@
 //! From words to a [`Plan`]: every rule about options and operands that do not go together.
 
 mod proxies;
+mod scan;
 mod socket_options;
 
 use std::{
@@ -12,6 +13,7 @@ use std::{
 
 use super::{
     Words,
+    connecting::Connecting,
     end_of_data::{EndOfData, OnPeerEof, QuitAfter},
     names::Names,
     time_limits::TimeLimits,
@@ -37,6 +39,7 @@ impl Words {
         if self.compat.compat.is_some() && self.personality == Personality::Oxnc {
             return Err("'--compat' has to be the first word".to_owned());
         }
+        self.check_scan()?;
         self.check_pairs()?;
         let lookup = lookup(&self.names);
         let transfer = transfer(&self.end_of_data, self.personality);
@@ -44,7 +47,10 @@ impl Words {
         let (verbosity, personality) = (self.messages.verbose, self.personality);
         let datagrams = self.datagram_settings()?;
         let socket_options = self.socket_options.in_order();
+        let scan = self.scanning.scan;
         let action = match (self.listening.listen, self.names.unix) {
+            (_, true) if scan => self.scan_unix()?,
+            (_, false) if scan => self.scan(lookup)?,
             (true, true) => Action::Listen(self.listen_unix(inherited)?),
             (true, false) => Action::Listen(self.listen(lookup, inherited)?),
             (false, true) => {
@@ -54,8 +60,8 @@ impl Words {
             (false, false) => Action::Connect(self.connect(lookup)?),
         };
         let action = match datagrams {
-            Some(settings) => settings.apply(action)?,
-            None => action,
+            Some(settings) if !scan => settings.apply(action)?,
+            _ => action,
         };
         Ok(Plan {
             personality,
@@ -162,14 +168,8 @@ impl Words {
             host: read("host", host, Host::parse).map_err(|bad| bad.to_string())?,
             port: read("port", port, Port::parse).map_err(|bad| bad.to_string())?,
         };
-        // Port 0 is what the kernel does anyway.
-        let port = self
-            .connecting
-            .source_port
-            .filter(|port| *port != Port::Number(0));
-        let host = local_host(self.connecting.source)?;
-        check_lookup(lookup, host.as_ref(), port.as_ref())?;
-        let proxy = self.proxies.for_target(&target)?;
+        let source = source(self.connecting, lookup)?;
+        let proxy = self.proxies.for_host(&target.host)?;
         match &proxy {
             // What the proxy does with the target's address is not for us to choose.
             Some(proxy) => {
@@ -178,7 +178,6 @@ impl Words {
             }
             None => check_lookup(lookup, Some(&target.host), Some(&target.port))?,
         }
-        let source = (host.is_some() || port.is_some()).then_some(Source { host, port });
         Ok(Connect {
             target,
             source,
@@ -325,6 +324,15 @@ impl Words {
         let address = address.map_err(|bad| format!("option '-U': path {} {bad}", quote(word)));
         address.map(Some)
     }
+}
+
+/// The local end of what we connect.
+fn source(words: Connecting, lookup: Lookup) -> Result<Option<Source>, String> {
+    // Port 0 is what the kernel does anyway.
+    let port = words.source_port.filter(|port| *port != Port::Number(0));
+    let host = local_host(words.source)?;
+    check_lookup(lookup, host.as_ref(), port.as_ref())?;
+    Ok((host.is_some() || port.is_some()).then_some(Source { host, port }))
 }
 
 fn local_host(word: Option<OsString>) -> Result<Option<Host>, String> {

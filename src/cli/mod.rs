@@ -15,6 +15,7 @@ mod names;
 mod nc_help;
 mod personality;
 mod proxies;
+mod scanning;
 mod socket_options;
 #[cfg(test)]
 mod tests;
@@ -148,7 +149,7 @@ fn passed_in(pid: Option<&OsStr>, fds: Option<&OsStr>, own: u32) -> Option<usize
     name = "oxnc",
     version,
     override_usage = "oxnc [OPTIONS] HOST PORT\n       oxnc -l [OPTIONS] [ADDRESS] PORT\n       \
-                      oxnc [-l] [OPTIONS] -U PATH",
+                      oxnc -z [OPTIONS] HOST PORTS...\n       oxnc [-l|-z] [OPTIONS] -U PATH",
     args_override_self = true,
     disable_help_flag = true,
     disable_version_flag = true,
@@ -161,6 +162,8 @@ struct Words {
     proxies: proxies::Proxies,
     #[command(flatten)]
     listening: listening::Listening,
+    #[command(flatten)]
+    scanning: scanning::Scanning,
     #[command(flatten)]
     datagrams: datagrams::DatagramWords,
     #[command(flatten)]

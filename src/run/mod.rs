@@ -5,7 +5,9 @@ mod datagrams;
 mod handshake;
 mod listen;
 mod login;
+mod probes;
 mod proxied;
+mod scan;
 mod secret;
 mod serve;
 mod session;
@@ -61,6 +63,8 @@ pub fn run(plan: &Plan) -> Status {
         Action::ConnectUnix(address) => unix::run(&mut stage, address, plan),
         Action::Listen(listen) => listen::run(&mut stage, listen, plan),
         Action::Datagrams(datagrams) => datagrams::run(&mut stage, datagrams, plan),
+        Action::Scan(scan) => scan::run(&mut stage, scan, plan),
+        Action::ScanUnix(probe) => scan::run_unix(&mut stage, probe, plan),
     }
 }
 
