@@ -37,10 +37,13 @@ use crate::plan::{Personality, Plan};
 
 /// What each exit status means, for the help text and the man page.
 pub const EXIT_STATUS: &[(&str, &str)] = &[
-    ("0", "Everything was moved and both ends ended cleanly."),
+    (
+        "0",
+        "Everything was moved and both ends ended cleanly; -z: a port is open.",
+    ),
     (
         "1",
-        "Could not start: name not found; connect, listen or proxy failed.",
+        "Could not start: lookup, connect, listen or proxy failed; -z: not open.",
     ),
     ("2", "The command line is wrong; nothing was opened."),
     (

@@ -3,6 +3,7 @@
 mod datagrams;
 mod plans;
 mod proxies;
+mod scan;
 mod socket_options;
 mod usage_lines;
 
