@@ -11,7 +11,7 @@ pub(super) struct Scanning {
     /// (20-25), a list of both (22,80,8000-8010) or the name of a service; any number of them may
     /// follow HOST, and HOST:PORTS is one word for both. The exit status is 0 if at least one port
     /// is open. Nothing is written, but with -v the lines of nc are. With -U the one word is the
-    /// PATH of a Unix socket. With -u datagrams are sent; see TESTING PORTS in the man page.
+    /// PATH of a Unix socket. With -u datagrams are sent; see 'Testing ports' in the man page.
     #[arg(short = 'z', long = "scan")]
     pub(super) scan: bool,
 

@@ -165,7 +165,8 @@ fn a_unix_socket_is_open_or_not_and_that_is_all() {
     silent(&missing("-zuU"), 1);
     let line = format!("oxnc: {path}: No such file or directory\n");
     assert_eq!(missing("-zvU").exits(1).stderr, line);
-    let server = Server::at(spot.clone());
+    let kept = spot.clone();
+    let server = Server::at(spot);
     for options in ["-zU", "-zvU"] {
         silent(&scan(&[options, &path]), 0);
         assert_eq!(server.accept().recv_all(), b"");
@@ -173,7 +174,7 @@ fn a_unix_socket_is_open_or_not_and_that_is_all() {
     // It is no datagram socket.
     silent(&missing("-zuU"), 1);
     drop(server);
-    let line = format!("oxnc: {path}: Connection refused\n");
+    let line = format!("oxnc: {}: Connection refused\n", kept.path().display());
     assert_eq!(missing("-zvU").exits(1).stderr, line);
 }
 
