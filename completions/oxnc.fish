@@ -19,6 +19,7 @@ complete -c oxnc -l unix-mode -d 'Permissions of the Unix socket\'s file [defaul
 complete -c oxnc -s W -l recv-limit -d 'Quit after N datagrams have come' -r -f
 complete -c oxnc -l datagram-size -d 'Put at most N bytes into a datagram' -r -f
 complete -c oxnc -l join -d 'Receive what is sent to a multicast group' -r -f
+complete -c oxnc -s i -l interval -d 'Pause DUR after each line that is sent' -r -f
 complete -c oxnc -s q -l quit-after -d 'After stdin\'s end, quit after DUR of silence' -r -f
 complete -c oxnc -l on-peer-eof -d 'At the peer\'s end: quit, or send the rest' -r -f -a "exit\t'End the run'
 drain\t'Send the rest of stdin'"
@@ -53,6 +54,8 @@ complete -c oxnc -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c oxnc -s 6 -l ipv6 -d 'Use IPv6 only'
 complete -c oxnc -s U -l unix -d 'Connect to, or listen on, a Unix socket'
 complete -c oxnc -s n -l numeric -d 'Look nothing up: numeric addresses and ports only'
+complete -c oxnc -s C -l crlf -d 'Send CRLF at the end of each line'
+complete -c oxnc -s t -l telnet -d 'Refuse what a telnet server asks for'
 complete -c oxnc -s d -l no-stdin -d 'Read nothing from stdin'
 complete -c oxnc -s N -l shutdown -d 'Send FIN when stdin ends or is /dev/null'
 complete -c oxnc -l no-shutdown -d 'Send no FIN before the run is done'

@@ -34,7 +34,7 @@
 //! | `relay` | pumps and links: moving bytes, and the end of data |
 //! | `proxy` | what is said to a proxy before the payload, as state machines without I/O |
 //! | `net` | looking up, connecting, listening; the options of sockets |
-//! | `stream` | one interface for sockets and for standard input and output |
+//! | `stream` | one interface for sockets, for standard input and output, and for what is put around them |
 //! | `event` | waiting: the loop, deadlines, signals |
 //! | `os` | what only one platform has |
 //! | [`plan`], [`outcome`] | pure data, used by all |

@@ -39,6 +39,7 @@ const RUN: &[&str] = &[
     "Send a datagram",
     "Test ports",
     "Ask an HTTP server",
+    "Speak to a mail server",
     "In a script",
     "Give up in time",
     "Talk",
@@ -213,6 +214,30 @@ fn an_http_server_is_asked() {
         assert_eq!(done.stdout, ANSWER);
         let request = request.recv_timeout(DEADLINE).unwrap();
         assert_eq!(request, ["GET / HTTP/1.0", "Host: www.example.com"]);
+    }
+}
+
+#[test]
+fn a_mail_server_is_spoken_to() {
+    for case in cases("Speak to a mail server") {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = server.local_addr().unwrap().port();
+        let (tx, commands) = mpsc::channel();
+        thread::spawn(move || {
+            let (mut client, _) = server.accept().unwrap();
+            let mut lines = BufReader::new(client.try_clone().unwrap());
+            for answer in ["250 hello\r\n", "221 bye\r\n"] {
+                let mut line = String::new();
+                lines.read_line(&mut line).unwrap();
+                client.write_all(answer.as_bytes()).unwrap();
+                tx.send(line).unwrap();
+            }
+        });
+        let script = case.sections[0].replace("mail.example.com 25", &format!("127.0.0.1 {port}"));
+        let done = case.start(0, &script, "").wait().succeeded();
+        assert_eq!(done.stdout, "250 hello\r\n221 bye\r\n");
+        let commands: Vec<_> = commands.iter().collect();
+        assert_eq!(commands, ["EHLO client.example.com\r\n", "QUIT\r\n"]);
     }
 }
 

@@ -68,6 +68,7 @@ impl Words {
             (self.listening.max_conns.is_some(), "--max-conns"),
             (self.listening.accept.is_some(), "--accept"),
             (self.listening.tag, "--tag"),
+            (self.lines.telnet, "-t"),
         ];
         let options = self.socket_options.in_order();
         let for_tcp = options.iter().filter(|o| o.scope() == Scope::Tcp);

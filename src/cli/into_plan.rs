@@ -15,13 +15,14 @@ use super::{
     Words,
     connecting::Connecting,
     end_of_data::{EndOfData, OnPeerEof, QuitAfter},
+    lines::Lines,
     names::Names,
     time_limits::TimeLimits,
     usage::quote,
     values::read,
 };
 use crate::plan::{
-    Action, AddressError, Connect, Endpoint, Family, Host, Input, KeepOpen, Limits, Listen,
+    self, Action, AddressError, Connect, Endpoint, Family, Host, Input, KeepOpen, Limits, Listen,
     ListenOn, Lookup, OnInputEnd, OnPeerEnd, Personality, Plan, Port, PortTo, Source, Transfer,
     UnixAddress,
 };
@@ -42,7 +43,7 @@ impl Words {
         self.check_scan()?;
         self.check_pairs()?;
         let lookup = lookup(&self.names);
-        let transfer = transfer(&self.end_of_data, self.personality);
+        let transfer = transfer(&self.end_of_data, &self.lines, self.personality);
         let limits = limits(&self.time_limits);
         let (verbosity, personality) = (self.messages.verbose, self.personality);
         let datagrams = self.datagram_settings()?;
@@ -363,7 +364,7 @@ fn lookup(names: &Names) -> Lookup {
     }
 }
 
-fn transfer(end: &EndOfData, personality: Personality) -> Transfer {
+fn transfer(end: &EndOfData, lines: &Lines, personality: Personality) -> Transfer {
     let quit_after = end.quit_after.and_then(|QuitAfter(time)| time);
     Transfer {
         input: if end.no_stdin || end.recv_only {
@@ -390,6 +391,11 @@ fn transfer(end: &EndOfData, personality: Personality) -> Transfer {
         quit_after: quit_after.filter(|time| !time.is_zero()),
         send_only: end.send_only,
         linger: end.linger.unwrap_or(LINGER),
+        lines: plan::Lines {
+            crlf: lines.crlf,
+            interval: lines.interval.filter(|time| !time.is_zero()),
+        },
+        telnet: lines.telnet,
     }
 }
 

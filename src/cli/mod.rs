@@ -9,6 +9,7 @@ mod datagram_plan;
 mod datagrams;
 mod end_of_data;
 mod into_plan;
+mod lines;
 mod listening;
 mod messages;
 mod names;
@@ -171,6 +172,8 @@ struct Words {
     datagrams: datagrams::DatagramWords,
     #[command(flatten)]
     names: names::Names,
+    #[command(flatten)]
+    lines: lines::Lines,
     #[command(flatten)]
     end_of_data: end_of_data::EndOfData,
     #[command(flatten)]

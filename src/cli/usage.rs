@@ -3,7 +3,6 @@
 use std::{
     error::Error as _,
     ffi::{OsStr, OsString},
-    fmt::Write as _,
     os::unix::ffi::OsStrExt as _,
 };
 
@@ -36,7 +35,12 @@ pub(super) fn line(
     match error.kind() {
         ErrorKind::UnknownArgument => unknown(error, command, args),
         ErrorKind::ValueValidation => match error.source() {
-            Some(source) => format!("{}: {source}", option()),
+            Some(source) => {
+                let given = text(error, ContextKind::InvalidArg).unwrap_or_default();
+                let given = as_typed(given, command, args);
+                let meant = single_dash(&given, command, args);
+                format!("{}: {source}{}", option(), did_you_mean(meant))
+            }
             None => format!("{} has a wrong value", option()),
         },
         ErrorKind::InvalidValue => match text(error, ContextKind::InvalidValue) {
@@ -109,18 +113,20 @@ fn getopt_line(error: &clap::Error, command: &Command) -> Option<String> {
 
 fn unknown(error: &clap::Error, command: &Command, args: &[OsString]) -> String {
     let given = text(error, ContextKind::InvalidArg).unwrap_or_default();
-    let mut line = format!("unknown option {}", quote(as_given(given, args)));
     let meant = match text(error, ContextKind::SuggestedArg) {
         Some(known) => Some(known.to_owned()),
         None => single_dash(given, command, args),
     };
-    if let Some(known) = meant {
-        let _ = write!(line, "; did you mean '{known}'?");
-    }
-    line
+    let given = quote(as_given(given, args));
+    format!("unknown option {given}{}", did_you_mean(meant))
 }
 
-/// The long option that was meant by a word such as `-listen`, whose `-i` was then unknown.
+fn did_you_mean(known: Option<String>) -> String {
+    known.map_or_else(String::new, |known| format!("; did you mean '{known}'?"))
+}
+
+/// The long option that was meant by a word such as `-listen`, in which a letter was then unknown, or
+/// took the rest for its value.
 fn single_dash(given: &str, command: &Command, args: &[OsString]) -> Option<String> {
     let letter = given
         .strip_prefix('-')

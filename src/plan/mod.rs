@@ -188,6 +188,26 @@ pub struct Transfer {
     /// How long the peer's kernel may take to acknowledge what was sent, counted from the last
     /// byte that it acknowledged.
     pub linger: Duration,
+    /// What is done to the lines of our input.
+    pub lines: Lines,
+    /// The connection speaks telnet (`-t`).
+    pub telnet: bool,
+}
+
+/// What is done to the lines of our input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// Each ends in CRLF (`-C`).
+    pub crlf: bool,
+    /// The pause between two of them (`-i`).
+    pub interval: Option<Duration>,
+}
+
+impl Lines {
+    /// Whether anything is done to them at all.
+    pub fn matter(self) -> bool {
+        self != Self::default()
+    }
 }
 
 /// Where our input comes from.

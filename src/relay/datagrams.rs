@@ -89,6 +89,8 @@ struct Up {
     /// The length of the datagram that is not sent yet.
     held: Option<usize>,
     input: Input,
+    /// When our input gives something again, if it rests. That is no idle time.
+    due: Option<Instant>,
     /// There is room again at a time that no event tells.
     retry: Option<Pause>,
     /// Sending can go on when the socket says so.
@@ -145,6 +147,7 @@ impl Exchange {
                 buffer: Box::default(),
                 held: None,
                 input: Input::Open,
+                due: None,
                 retry: None,
                 blocked: false,
                 fault: None,
@@ -166,6 +169,10 @@ impl Exchange {
 
     /// Moves what can move and decides what follows from it.
     pub(crate) fn step(&mut self, now: Instant) -> io::Result<Step> {
+        if self.up.due.is_some_and(|at| at <= now) {
+            self.up.due = None;
+            self.last_move = now;
+        }
         let mut rests = false;
         for _ in 0..TURN {
             let up = self.step_up(now);
@@ -227,6 +234,7 @@ impl Exchange {
         if self.up.buffer.len() != most {
             self.up.buffer = vec![0; most].into_boxed_slice();
         }
+        self.up.due = self.near.due(now);
         match self.near.recv(&mut self.up.buffer) {
             Ok(Io::Moved(length)) => {
                 self.up.held = Some(length);
@@ -235,6 +243,7 @@ impl Exchange {
             Ok(Io::Blocked) => return false,
             Ok(Io::Eof) => {
                 self.up.input = Input::Ended;
+                self.up.due = None;
                 self.last_move = now;
             }
             Err(e) => self.up.fault = Some(UpEnd::InputFailed(e)),
@@ -501,9 +510,12 @@ impl Exchange {
             true => !(waits && self.rules.patient),
             false => self.quiet_at().is_none(),
         };
-        applies
-            .then(|| self.last_move.checked_add(length))
-            .flatten()
+        let since = self.last_move.max(self.due().unwrap_or(self.last_move));
+        applies.then(|| since.checked_add(length)).flatten()
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.up.due.filter(|_| self.wants_input())
     }
 
     fn first_at(&self) -> Option<Instant> {
@@ -520,10 +532,8 @@ impl Exchange {
             None => self.quiet_at(),
         };
         let retry = self.up.retry.map(|pause| pause.until);
-        [quiet, retry, self.idle_at(), self.first_at()]
-            .into_iter()
-            .flatten()
-            .min()
+        let times = [quiet, retry, self.due(), self.idle_at(), self.first_at()];
+        times.into_iter().flatten().min()
     }
 
     fn arm(&mut self) -> io::Result<()> {

@@ -68,6 +68,8 @@ pub(crate) struct Hub<T> {
     near: Box<dyn Stream>,
     blocked: Want,
     retry: Option<Instant>,
+    /// When the near stream gives something again.
+    due: Option<Instant>,
     common: Common,
     members: Vec<Option<Member<T>>>,
     free: Vec<usize>,
@@ -99,6 +101,7 @@ impl<T> Hub<T> {
             near,
             blocked: Want::NOTHING,
             retry: None,
+            due: None,
             common: Common {
                 sizes,
                 log: Ring::new(sizes.queue),
@@ -174,6 +177,10 @@ impl<T> Hub<T> {
             }
         }
         self.retry = self.retry.filter(|at| now < *at);
+        if self.due.is_some_and(|at| at <= now) {
+            self.due = None;
+            self.blocked.read = false;
+        }
         let mut budget = Budget::new(TURN);
         loop {
             let moved = self.take_input(&mut budget, now)?
@@ -188,7 +195,9 @@ impl<T> Hub<T> {
         }
         self.rest().map_err(Failure::Output)?;
         let timer = self.timers.first().map(|(at, _)| *at);
-        Ok(Turn::Wait(timer.into_iter().chain(self.retry).min()))
+        let due = self.due.filter(|_| self.wants_input());
+        let times = [timer, self.retry, due];
+        Ok(Turn::Wait(times.into_iter().flatten().min()))
     }
 
     /// Closes the near stream, and tells how that went. Blocked: wait and call it again.
@@ -234,6 +243,7 @@ impl<T> Hub<T> {
         if !self.wants_input() || self.blocked.read || self.retry.is_some() {
             return Ok(false);
         }
+        self.due = self.near.due(now);
         let near = &mut self.near;
         match self.common.log.fill(usize::MAX, |buf| near.recv(buf)) {
             Ok(Io::Moved(n)) => budget.spend(n + ATTEMPT),

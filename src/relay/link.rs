@@ -18,11 +18,14 @@ use super::{
 use crate::{
     outcome::{Counters, Delivery, DownEnd, Expired, Limit, Outcome, Stop, UpEnd},
     plan::{OnInputEnd, OnPeerEnd},
-    stream::{Stream, Want},
+    stream::{Stream, Want, same_error},
 };
 
 /// One turn's bytes, after which signals and timers are looked at: some 20 ms at 1 GB/s.
 const TURN: usize = 16 << 20;
+
+/// How long we wait for much where a byte would do: the peer may have paused.
+const MUCH_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// The rules of the end of data for one link.
 #[derive(Clone, Debug)]
@@ -49,6 +52,9 @@ pub(crate) struct Rules {
     pub idle: Option<Duration>,
     /// Bytes a direction may hold.
     pub buffer: usize,
+    /// Who has sent so many bytes between two waits is expected to go on like that, and is waited for
+    /// until so many have come again.
+    pub much: usize,
 }
 
 /// What a turn came to.
@@ -70,6 +76,9 @@ pub(crate) struct Link {
     down: Pump,
     rules: Rules,
     watch: Watch,
+    /// Bytes taken from the peer when the loop waited last, and until when it waits for many more.
+    taken_before: u64,
+    expecting: Option<Instant>,
     /// The peer's end was seen, and what it means to us was decided.
     peer_ended: bool,
     /// We leave while our input could still give something; that must not look like its end.
@@ -114,6 +123,8 @@ impl Link {
             down: Pump::new(now, rules.buffer, pipes.clone(), false),
             watch: Watch::new(rules.linger),
             rules,
+            taken_before: 0,
+            expecting: None,
             peer_ended: false,
             leaving: false,
             quit: false,
@@ -133,6 +144,7 @@ impl Link {
             Judgement::Again => Ok(Step::Again),
             Judgement::Wait if more => Ok(Step::Again),
             Judgement::Wait => {
+                self.expect(now);
                 self.arm()?;
                 Ok(Step::Wait(self.deadline()))
             }
@@ -181,9 +193,9 @@ impl Link {
         up.is_spent() || down.is_spent()
     }
 
-    /// Bytes sent, the FIN counting as one.
+    /// Bytes sent, as the peer's kernel counts them, the FIN as one.
     fn sent(&self) -> u64 {
-        self.up.passed() + u64::from(self.up.is_clean())
+        self.up.passed() + self.far.overhead() + u64::from(self.up.is_clean())
     }
 
     fn judge(&mut self, now: Instant) -> io::Result<Judgement> {
@@ -363,7 +375,8 @@ impl Link {
     }
 
     fn last_move(&self) -> Instant {
-        self.up.last().max(self.down.last())
+        let moved = self.up.last().max(self.down.last());
+        self.up.due().map_or(moved, |due| moved.max(due))
     }
 
     /// When something has to be looked at though no stream wakes the loop.
@@ -381,10 +394,21 @@ impl Link {
             self.idle_at(),
             self.up.retry(),
             self.down.retry(),
+            self.expecting,
         ]
         .into_iter()
         .flatten()
         .min()
+    }
+
+    /// Says how much the peer has to send before it is worth a wake-up.
+    fn expect(&mut self, now: Instant) {
+        let taken = self.down.taken();
+        let came = taken - self.taken_before;
+        self.taken_before = taken;
+        let much = self.down.wants_source() && came >= self.rules.much as u64;
+        let expects = self.far.expect(if much { self.rules.much } else { 1 });
+        self.expecting = (much && expects).then(|| now + MUCH_TIMEOUT);
     }
 
     fn arm(&mut self) -> io::Result<()> {
@@ -448,13 +472,15 @@ impl Link {
         // A peer that ended long ago and is found gone misses nothing that was never there.
         let missed_nothing = self.peer_ended && self.up.is_open() && self.up.taken() == 0;
         match (self.up.end(), self.down.end(), &self.lost) {
-            (Some(End::Source(e)), _, _) => UpEnd::InputFailed(copy(e)),
+            (Some(End::Source(e)), _, _) => UpEnd::InputFailed(same_error(e)),
             // A FIN that finds the connection broken delivers nothing less.
             (Some(End::Sink(_)), Some(End::Source(_)), _) if self.up.taken() == 0 => UpEnd::Open,
-            (Some(End::Sink(e)), _, _) => UpEnd::NotDelivered(copy(e)),
-            (_, _, Some(e)) if !missed_nothing => UpEnd::NotDelivered(copy(e)),
+            (Some(End::Sink(e)), _, _) => UpEnd::NotDelivered(same_error(e)),
+            (_, _, Some(e)) if !missed_nothing => UpEnd::NotDelivered(same_error(e)),
             // Whoever resets has not read all, as far as we can know.
-            (_, Some(End::Source(e)), _) if self.up.taken() > 0 => UpEnd::NotDelivered(copy(e)),
+            (_, Some(End::Source(e)), _) if self.up.taken() > 0 => {
+                UpEnd::NotDelivered(same_error(e))
+            }
             (Some(End::Clean), _, _) => UpEnd::Delivered,
             (None, _, _) if stop.is_some() && self.up.held() > 0 => UpEnd::Cut,
             (None, _, _) => UpEnd::Open,
@@ -464,15 +490,10 @@ impl Link {
     fn down_end(&self) -> DownEnd {
         match self.down.end() {
             Some(End::Clean) => DownEnd::Complete,
-            Some(End::Source(e)) => DownEnd::Broken(copy(e)),
+            Some(End::Source(e)) => DownEnd::Broken(same_error(e)),
             Some(End::Sink(e)) if e.kind() == io::ErrorKind::BrokenPipe => DownEnd::ReaderLeft,
-            Some(End::Sink(e)) => DownEnd::OutputFailed(copy(e)),
+            Some(End::Sink(e)) => DownEnd::OutputFailed(same_error(e)),
             None => DownEnd::Open,
         }
     }
-}
-
-fn copy(e: &io::Error) -> io::Error {
-    e.raw_os_error()
-        .map_or_else(|| e.kind().into(), io::Error::from_raw_os_error)
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     outcome::{Counters, Delivery, DownEnd, Expired, Limit, Outcome, Stop, UpEnd},
-    stream::{Io, Stream, Want},
+    stream::{Io, Stream, Want, same_error},
 };
 
 /// A client whose queue stays full for so long is dropped: the others have waited for it.
@@ -257,7 +257,7 @@ impl<T> Member<T> {
             down: match &self.down {
                 Down::Open => DownEnd::Open,
                 Down::Ended => DownEnd::Complete,
-                Down::Broken(e) => DownEnd::Broken(copy(e)),
+                Down::Broken(e) => DownEnd::Broken(same_error(e)),
             },
             stop: self.stop.map(Stop::Expired),
             delivery,
@@ -305,7 +305,7 @@ impl<T> Member<T> {
                 Ok(Io::Moved(n)) => {
                     self.place = (self.place + n as u64).min(end);
                     self.last = now;
-                    self.watch.sent(now, self.place - self.joined);
+                    self.watch.sent(now, self.sent());
                 }
                 Ok(Io::Blocked) => self.blocked.write = true,
                 Err(e) if is_passing(&e) => self.retry = Some(now + NO_MEMORY_PAUSE),
@@ -390,7 +390,8 @@ impl<T> Member<T> {
     fn part(&mut self, common: &Common, now: Instant) {
         let ended = matches!(self.down, Down::Ended) && self.is_written(&common.output);
         let due = ended || (common.input_ended && common.fin);
-        if !due || !self.is_writable() || self.place < self.end(&common.log) {
+        let can = self.is_writable() && self.retry.is_none();
+        if !due || !can || self.place < self.end(&common.log) {
             return;
         }
         match self.stream.finish() {
@@ -400,13 +401,14 @@ impl<T> Member<T> {
                 self.last = now;
                 self.watch.sent(now, self.sent());
             }
+            Err(e) if is_passing(&e) => self.retry = Some(now + NO_MEMORY_PAUSE),
             Err(e) => self.up = Up::Failed(e),
         }
     }
 
-    /// Bytes sent, the FIN counting as one.
+    /// Bytes sent, as its kernel counts them, the FIN as one.
     fn sent(&self) -> u64 {
-        self.place - self.joined + u64::from(matches!(self.up, Up::Done))
+        self.place - self.joined + self.stream.overhead() + u64::from(matches!(self.up, Up::Done))
     }
 
     fn is_over(&mut self, common: &Common, now: Instant) -> bool {
@@ -535,19 +537,14 @@ impl<T> Member<T> {
             _ if self.stop.is_some_and(|stop| stop.limit == Limit::Queue) => {
                 UpEnd::NotDelivered(io::ErrorKind::TimedOut.into())
             }
-            (Up::Failed(e), _, _) if owed => UpEnd::NotDelivered(copy(e)),
-            (_, _, Some(e)) => UpEnd::NotDelivered(copy(e)),
+            (Up::Failed(e), _, _) if owed => UpEnd::NotDelivered(same_error(e)),
+            (_, _, Some(e)) => UpEnd::NotDelivered(same_error(e)),
             // Whoever resets has not read all, as far as we can know.
-            (_, Down::Broken(e), _) if owed => UpEnd::NotDelivered(copy(e)),
+            (_, Down::Broken(e), _) if owed => UpEnd::NotDelivered(same_error(e)),
             (Up::Done, _, _) => UpEnd::Delivered,
             (Up::Open, _, _) if self.place < self.end(log) => UpEnd::Cut,
             // A client that is gone before our FIN misses nothing that was never there.
             (Up::Open | Up::Failed(_), _, _) => UpEnd::Open,
         }
     }
-}
-
-fn copy(e: &io::Error) -> io::Error {
-    e.raw_os_error()
-        .map_or_else(|| e.kind().into(), io::Error::from_raw_os_error)
 }

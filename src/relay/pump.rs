@@ -77,6 +77,8 @@ pub(super) struct Pump {
     /// What the source has could not be taken because the sink has no room for it.
     sink_blocked: bool,
     retry: Option<Instant>,
+    /// When the source gives something again.
+    due: Option<Instant>,
 }
 
 impl Pump {
@@ -93,6 +95,7 @@ impl Pump {
             source_blocked: false,
             sink_blocked: false,
             retry: None,
+            due: None,
         }
     }
 
@@ -105,6 +108,10 @@ impl Pump {
         now: Instant,
     ) {
         self.retry = self.retry.filter(|at| now < *at);
+        if self.due.is_some_and(|at| at <= now) {
+            self.due = None;
+            self.last = now;
+        }
         while !budget.is_spent() {
             let moved = match self.send_file(&*source, &*sink, budget, now) {
                 Some(moved) => moved,
@@ -163,7 +170,7 @@ impl Pump {
         match self.state {
             State::Open if self.sink_blocked => true,
             State::Open | State::Draining(_) => !self.carrier.is_empty() && self.retry.is_none(),
-            State::Closing => true,
+            State::Closing => self.retry.is_none(),
             State::Held | State::Ended(_) => false,
         }
     }
@@ -175,7 +182,12 @@ impl Pump {
 
     /// When it goes on without being woken.
     pub(super) fn retry(&self) -> Option<Instant> {
-        self.retry
+        self.retry.into_iter().chain(self.due()).min()
+    }
+
+    /// When the source gives something again, if it rests. That is no idle time.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.due.filter(|_| self.is_open())
     }
 
     /// Bytes read from the source.
@@ -241,13 +253,16 @@ impl Pump {
         if !self.wants_source() {
             return false;
         }
+        if self.carrier.is_empty() {
+            self.due = source.due(now);
+        }
         match self.carrier.fill(source, sink) {
             Ok(Io::Moved(n)) => {
                 budget.spend(n + ATTEMPT);
                 self.taken += n as u64;
                 self.last = now;
                 self.source_blocked = false;
-                return n > 0;
+                return true;
             }
             Ok(Io::Blocked) => self.source_blocked = true,
             Ok(Io::Eof) => self.source_gone(None, now),
@@ -296,13 +311,14 @@ impl Pump {
         if self.is_held() && !self.hold {
             self.state = State::Closing;
         }
-        if matches!(self.state, State::Closing) {
+        if matches!(self.state, State::Closing) && self.retry.is_none() {
             match sink.finish() {
                 Ok(Io::Blocked) => {}
                 Ok(_) => {
                     self.state = State::Ended(End::Clean);
                     self.last = now;
                 }
+                Err(e) if is_passing(&e) => self.retry = Some(now + NO_MEMORY_PAUSE),
                 Err(e) => self.sink_failed(e),
             }
         }

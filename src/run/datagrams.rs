@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Instant};
 
-use super::{Stage, connect, listen};
+use super::{Stage, connect, listen, wrap};
 use crate::{
     event::{Deadline, Wake},
     net::{self, Address, Bound, Called, Query, SocketFile},
@@ -216,7 +216,7 @@ fn join(
         patient: plan.personality == Personality::Nc,
     };
     Ok(Exchange::new(
-        Box::new(near),
+        wrap::near_datagrams(near, transfer.lines),
         Box::new(sockets),
         rules,
         Instant::now(),

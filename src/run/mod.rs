@@ -12,6 +12,7 @@ mod secret;
 mod serve;
 mod session;
 mod unix;
+mod wrap;
 
 use std::{
     cell::Cell,

@@ -23,6 +23,9 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Where every answer comes at once, nobody waits. Then it is looked for signals and limits as often.
+const LOOK: Duration = Duration::from_millis(10);
+
 /// Tests ports.
 pub(super) fn run(stage: &mut Stage, scan: &Scan, plan: &Plan) -> Status {
     let report = stage.report.clone();
@@ -156,11 +159,18 @@ fn survey(
     mut probe: impl FnMut(&mut Stage, u16) -> Result<bool, Untested>,
 ) -> Result<Survey, Untested> {
     let mut survey = Survey::default();
+    let mut looked = Instant::now();
     for (n, port) in ports.enumerate() {
         *now_at = Port::Number(port);
-        // Where every answer comes at once, nothing else looks for signals and for the time.
-        let length = scan.interval.filter(|_| n > 0).unwrap_or_default();
-        pause(&mut stage.reactor, length, stage.total)?;
+        let interval = scan.interval.filter(|_| n > 0);
+        if interval.is_some() || looked.elapsed() >= LOOK {
+            pause(
+                &mut stage.reactor,
+                interval.unwrap_or_default(),
+                stage.total,
+            )?;
+            looked = Instant::now();
+        }
         if patiently(stage, port, &mut probe)? {
             survey.open += 1;
         } else {

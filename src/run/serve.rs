@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Stage, listen};
+use super::{Stage, listen, wrap};
 use crate::{
     event::{Deadline, Wake},
     net::{self, Address, Client, Door, Listener, Phase},
@@ -63,6 +63,7 @@ struct House {
     /// How many there is room for.
     most: usize,
     tag: bool,
+    telnet: bool,
     /// How many have come.
     welcomed: u64,
     /// A person sits at standard input.
@@ -110,9 +111,10 @@ impl House {
         stage.clients.set(Some(0));
         Ok(Self {
             door: Door::new(listener, keep.accept),
-            hub: Hub::new(Box::new(near), &rules),
+            hub: Hub::new(wrap::near(near, transfer.lines), &rules),
             most,
             tag: keep.tag,
+            telnet: transfer.telnet,
             welcomed: 0,
             terminal: kind == InputKind::Terminal,
             worst: Status::Success,
@@ -205,7 +207,10 @@ impl House {
         let tag = self.tag.then(|| format!("{called} ").into_bytes());
         let (far, peer) = listen::welcome(stage, client, name)?;
         match set.and(far) {
-            Ok(far) => self.hub.join(far, tag, Guest { peer, since: now }, now),
+            Ok(far) => {
+                let far = wrap::far(far, self.telnet);
+                self.hub.join(far, tag, Guest { peer, since: now }, now);
+            }
             Err(e) => {
                 stage.report.failure(&format!("{peer}: {}", reason(&e)));
                 self.worst = self.worst.worse(Status::Local);

@@ -2,7 +2,7 @@
 
 use std::{io, time::Instant};
 
-use super::Stage;
+use super::{Stage, wrap};
 use crate::{
     event::Wake,
     outcome::{Outcome, Status, Stop},
@@ -14,6 +14,10 @@ use crate::{
 
 /// What a lone session holds of each direction at most.
 const BUFFER: usize = 1 << 20;
+
+/// A wake-up costs both ends as much as moving 100 KiB, and over loopback one was needed for every
+/// 100 KiB.
+const MUCH: usize = 256 * 1024;
 
 /// Who began the conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,10 +82,11 @@ fn join(stage: &Stage, far: Box<dyn Stream>, plan: &Plan, role: Role) -> io::Res
         keepalive: !plan.socket_options.iter().any(sets_keepalive_times),
         idle: plan.limits.idle,
         buffer: BUFFER,
+        much: MUCH,
     };
     Ok(Link::new(
-        Box::new(near),
-        far,
+        wrap::near(near, transfer.lines),
+        wrap::far(far, transfer.telnet),
         rules,
         &Pipes::default(),
         Instant::now(),

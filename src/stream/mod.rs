@@ -1,15 +1,23 @@
 //! One interface for everything that bytes come from and go to.
 
 mod datagram;
+mod lines;
 mod socket;
 mod stdio;
+mod telnet;
 mod unix;
 
-use std::{io, os::fd::BorrowedFd, time::Duration};
+use std::{
+    io,
+    os::fd::BorrowedFd,
+    time::{Duration, Instant},
+};
 
 pub(crate) use datagram::{Arrival, DatagramSockets, Datagrams, Flow, is_refusal};
+pub(crate) use lines::Lines;
 pub(crate) use socket::Socket;
 pub(crate) use stdio::{InputKind, Stdio};
+pub(crate) use telnet::Telnet;
 pub(crate) use unix::UnixSocket;
 
 pub(crate) use crate::event::Want;
@@ -60,7 +68,7 @@ pub(crate) enum Owed {
 /// Two ways, one that is read and one that is written. No call waits, and none changes what others
 /// who share a descriptor can see of it.
 pub(crate) trait Stream {
-    /// Takes bytes in.
+    /// Takes bytes in. [`Io::Moved`] with 0: something came that was not data.
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<Io>;
 
     /// Gives bytes out; `buf` is not empty.
@@ -76,9 +84,22 @@ pub(crate) trait Stream {
     /// Asks the event loop for a wake-up when what the pumps want can go on.
     fn arm(&mut self, want: Want) -> io::Result<()>;
 
+    /// From here on the wake-up for reading waits for so many bytes, or the end. False: it does not,
+    /// a single byte is enough.
+    fn expect(&mut self, bytes: usize) -> bool {
+        let _ = bytes;
+        false
+    }
+
     /// Asks the event loop for a wake-up when the stream fails, though nothing is wanted of it.
     fn watch(&mut self) -> io::Result<()> {
         Ok(())
+    }
+
+    /// Until when it gives nothing, which no event tells the end of. To be asked before
+    /// [`Stream::recv`], but not before what came last has been passed on.
+    fn due(&mut self, _now: Instant) -> Option<Instant> {
+        None
     }
 
     /// From here on the event loop tells of its wake-ups by this number, for those who have many.
@@ -97,6 +118,11 @@ pub(crate) trait Stream {
     /// What was sent and has not arrived.
     fn backlog(&self) -> io::Result<Backlog> {
         Ok(Backlog::default())
+    }
+
+    /// Bytes that were sent beside those that were given to [`Stream::send`].
+    fn overhead(&self) -> u64 {
+        0
     }
 
     /// The zero-copy door; none while anything looks at the bytes.
@@ -123,4 +149,12 @@ pub(crate) fn attempt_read(call: impl FnMut() -> io::Result<usize>) -> io::Resul
         Io::Moved(0) => Io::Eof,
         io => io,
     })
+}
+
+/// An error once more, for whoever else has to be told.
+pub(crate) fn same_error(e: &io::Error) -> io::Error {
+    match e.raw_os_error() {
+        Some(number) => io::Error::from_raw_os_error(number),
+        None => io::Error::new(e.kind(), e.to_string()),
+    }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Socket {
     /// What has ended it, where reading that has taken it from the socket.
     reset: Option<io::Error>,
     preread: Preread,
+    /// SO_RCVLOWAT, socket(7): what has to be there before the socket counts as readable.
+    low_water: usize,
 }
 
 /// Payload that came along with the last bytes of a handshake.
@@ -47,6 +49,7 @@ impl Socket {
             source: Some(reactor.adopt(socket)?),
             reset: None,
             preread: Preread::default(),
+            low_water: 1,
         })
     }
 
@@ -111,6 +114,16 @@ impl Stream for Socket {
         self.source()?.arm(want)
     }
 
+    fn expect(&mut self, bytes: usize) -> bool {
+        if bytes != self.low_water
+            && let Some(source) = &self.source
+            && set_low_water(source, bytes).is_ok()
+        {
+            self.low_water = bytes;
+        }
+        self.low_water > 1
+    }
+
     fn watch(&mut self) -> io::Result<()> {
         self.source()?.watch()
     }
@@ -155,6 +168,16 @@ impl Stream for Socket {
             sink: Some(fd),
         })
     }
+}
+
+fn set_low_water(source: &Source, bytes: usize) -> io::Result<()> {
+    let bytes = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+    os::set_socket_option(
+        source,
+        libc::SOL_SOCKET,
+        libc::SO_RCVLOWAT,
+        &bytes.to_ne_bytes(),
+    )
 }
 
 impl Preread {

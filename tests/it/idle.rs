@@ -6,6 +6,9 @@ use crate::util::{In, Out, Peer, Running, Server, Tool, Trace, ms, pipe};
 
 const REST: Duration = ms(1500);
 
+/// More than any kernel holds on the way.
+const BURST: usize = 32 << 20;
+
 /// A client of ours under strace, and its peer.
 fn traced(wire: impl FnOnce(Tool) -> Tool) -> (Trace, Running, Peer) {
     let server = Server::new();
@@ -108,4 +111,52 @@ fn while_a_limit_is_far_away() {
     rests(&trace);
     peer.close();
     drop(run);
+}
+
+/// Much is waited for where much has come, but not for ever.
+#[test]
+fn after_the_last_byte_of_a_burst() {
+    needs!("strace");
+    let (trace, run, mut peer) = traced(|t| t.stdin(In::Null));
+    let burst = vec![7; BURST];
+    let mut sent = 0;
+    for more in [0, 1, 1000] {
+        peer.send(&burst);
+        peer.send(&burst[..more]);
+        sent += (BURST + more) as u64;
+        run.stdout().wait_for(sent);
+    }
+    // That much was waited for, and then no longer.
+    trace.wait_for("SO_RCVLOWAT, [262144]");
+    trace.wait_for("SO_RCVLOWAT, [1]");
+    rests(&trace);
+    peer.send(b"!");
+    run.stdout().wait_for(sent + 1);
+    peer.close();
+    run.wait().succeeds();
+}
+
+/// Nobody who sets the clock makes a limit longer or shorter.
+#[test]
+fn limits_count_on_a_clock_that_cannot_be_set() {
+    needs!("strace");
+    let server = Server::new();
+    let tool = Tool::connect(server.port(), &["--idle-timeout=1h"]).stdin(In::Pipe);
+    let (trace, tool) = Trace::of(tool, &["-e", "trace=timerfd_create,timerfd_settime"]);
+    let run = tool.start();
+    let peer = server.accept();
+    trace.wait_for("timerfd_settime(");
+    peer.close();
+    drop(run);
+    let lines = trace.lines();
+    assert!(
+        lines
+            .iter()
+            .any(|l| l.contains("timerfd_create(CLOCK_MONOTONIC")),
+        "{lines:?}"
+    );
+    assert!(
+        !lines.iter().any(|l| l.contains("CLOCK_REALTIME")),
+        "{lines:?}"
+    );
 }

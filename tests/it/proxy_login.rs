@@ -248,8 +248,10 @@ fn a_password_is_asked_for_and_not_shown() {
         terminal.type_in("hunter3\x7f2\n");
         gets_the_password(kind, &server, run);
         assert_eq!(terminal.settings(), before);
+        let expected = "Proxy password for bob@127.0.0.1: \r\n";
+        terminal.screen.wait_for(expected.len() as u64);
         let shown = String::from_utf8(terminal.screen.so_far()).unwrap();
-        assert_eq!(shown, "Proxy password for bob@127.0.0.1: \r\n");
+        assert_eq!(shown, expected);
     }
 }
 

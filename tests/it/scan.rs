@@ -162,6 +162,18 @@ fn a_port_that_does_not_answer_costs_its_time_and_is_not_open() {
 }
 
 #[test]
+fn there_is_a_pause_between_two_ports() {
+    let (_held, closed) = closed_port();
+    let closed = closed.to_string();
+    let done = scan(&["-z", "-i", "0.2", "127.0.0.1", &closed, &closed, &closed]);
+    silent(&done, 1);
+    done.took_about(ms(400));
+    let done = scan(&["-z", "-i", "5", "127.0.0.1", &closed]);
+    silent(&done, 1);
+    done.took_about(ms(0));
+}
+
+#[test]
 fn a_total_limit_ends_the_run() {
     let (_socket, _first, port) = silent_port();
     let port = port.to_string();

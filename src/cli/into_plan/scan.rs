@@ -98,7 +98,7 @@ impl Words {
             probe,
             source,
             lookup,
-            interval: None,
+            interval: self.lines.interval.filter(|time| !time.is_zero()),
             random: self.scanning.random,
             all: self.scanning.all,
         }))

@@ -124,6 +124,10 @@ fn what_datagrams_cannot_do_is_said_in_one_line() {
             "options '-u' and '--nodelay' exclude each other".into(),
         ),
         (
+            "-u -t a 1",
+            "options '-u' and '-t' exclude each other".into(),
+        ),
+        (
             "-u -S a 1",
             "options '-u' and '--md5sig' exclude each other".into(),
         ),

@@ -12,8 +12,8 @@ use super::{
     stop_or_plan,
 };
 use crate::plan::{
-    Action, Connect, Endpoint, Family, Host, Input, KeepOpen, Limits, Listen, ListenOn, Lookup,
-    OnInputEnd, OnPeerEnd, Personality, Plan, Port, PortTo, Source, Transfer, UnixAddress,
+    Action, Connect, Endpoint, Family, Host, Input, KeepOpen, Limits, Lines, Listen, ListenOn,
+    Lookup, OnInputEnd, OnPeerEnd, Personality, Plan, Port, PortTo, Source, Transfer, UnixAddress,
 };
 
 #[track_caller]
@@ -53,6 +53,8 @@ fn plain() -> Plan {
             quit_after: None,
             send_only: false,
             linger: Duration::from_secs(10),
+            lines: Lines::default(),
+            telnet: false,
         },
         limits: Limits {
             connect: seconds(30),
@@ -140,6 +142,15 @@ fn each_option_changes_its_part_of_the_plan() {
             p.transfer.send_only = true;
             p.transfer.on_input_end = OnInputEnd::Shutdown;
         }),
+        ("-C", |p| p.transfer.lines.crlf = true),
+        ("--crlf", |p| p.transfer.lines.crlf = true),
+        ("-i 1.5", |p| {
+            p.transfer.lines.interval = Some(Duration::from_millis(1500));
+        }),
+        ("--interval=2", |p| p.transfer.lines.interval = seconds(2)),
+        ("-i 2 -i 0", |_| ()),
+        ("-t", |p| p.transfer.telnet = true),
+        ("--telnet", |p| p.transfer.telnet = true),
         ("--linger 1.5", |p| {
             p.transfer.linger = Duration::from_millis(1500)
         }),

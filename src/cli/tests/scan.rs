@@ -93,6 +93,12 @@ fn what_holds_for_a_connection_holds_for_a_probe() {
     assert!(!plain.random && !plain.all && plain.source.is_none());
     assert!(scan("-rz a 80").random && scan("-z --random a 80").random);
     assert!(scan("-z --all a 80").all);
+    let interval = |line: &str| scan(line).interval;
+    assert_eq!(interval("-z -i 0.5 a 80"), Some(Duration::from_millis(500)));
+    assert_eq!(
+        (interval("-z a 80"), interval("-z -i 0 a 80")),
+        (None, None)
+    );
     assert!(scan("-zn 127.0.0.1 80").lookup.numeric);
     let source = scan("-z -p 5000 a 80").source.unwrap();
     assert_eq!(source.port, Some(Port::Number(5000)));
@@ -117,7 +123,7 @@ fn what_holds_for_a_connection_holds_for_a_probe() {
 
 #[test]
 fn what_scripts_have_with_z_passes() {
-    for options in ["-N", "-d", "-q 0", "-q 1", "-v", "-vN -q1 -d"] {
+    for options in ["-N", "-d", "-q 0", "-q 1", "-v", "-vN -q1 -d", "-C -t"] {
         let (with, without) = (format!("-z {options} a 80"), "-z a 80");
         assert_eq!(scan(&with), scan(without), "{options}");
     }

@@ -75,6 +75,14 @@ fn usage_errors_are_one_line_that_names_the_option() {
             "port '80-90' is not a number (1-65535) or the name of a service",
         ),
         ("a:", "port '' is empty"),
+        // Lines.
+        ("-i", "option '-i' requires an argument"),
+        ("-i -1 a 80", "option '-i': duration '-1' is negative"),
+        (
+            "--interval x a 80",
+            "option '--interval': duration 'x' is not a number of seconds or a time such as 500ms \
+             or 1m30s",
+        ),
         // Many clients.
         ("-k a 80", "option '-k' needs '-l'"),
         ("--max-conns 2 -l 80", "option '--max-conns' needs '-k'"),
@@ -349,7 +357,12 @@ fn usage_errors_are_one_line_that_names_the_option() {
         ),
         (
             "-listen 80",
-            "unknown option '-i'; did you mean '--listen'?",
+            "option '-i': duration 'sten' is not a number of seconds or a time such as 500ms or \
+             1m30s; did you mean '--listen'?",
+        ),
+        (
+            "-keep-open -l 80",
+            "unknown option '-e'; did you mean '--keep-open'?",
         ),
     ];
     for (line, expected) in table {

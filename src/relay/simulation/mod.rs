@@ -5,6 +5,7 @@ mod crowd;
 mod datagrams;
 mod plumbed;
 mod scripted;
+mod wrapped;
 
 use std::{
     collections::BTreeMap,
@@ -42,6 +43,7 @@ fn rules(dice: &mut Dice) -> Rules {
         keepalive: true,
         idle: dice.one_in(4).then_some(Duration::from_secs(60)),
         buffer: 1 + dice.below(200),
+        much: 1 + dice.below(150),
     }
 }
 
@@ -52,6 +54,7 @@ struct Run {
     near: Box<dyn Hand>,
     far: Box<dyn Hand>,
     outcome: Outcome,
+    took: Duration,
 }
 
 /// A stream and the hand at its other side.
@@ -66,9 +69,15 @@ fn run(seed: u64, puppet: fn(u64, bool) -> Puppet) -> Run {
     let mut dice = Dice::new(seed ^ 0xdead_beef);
     let mut rules = rules(&mut dice);
     rules.nothing_to_send = dice.one_in(4);
-    let (near_stream, near) = puppet(2 * seed, rules.nothing_to_send);
-    let (far_stream, far) = puppet(2 * seed + 1, false);
-    let mut now = Instant::now();
+    let near = puppet(2 * seed, rules.nothing_to_send);
+    let far = puppet(2 * seed + 1, false);
+    drive(seed, dice, rules, near, far)
+}
+
+fn drive(seed: u64, mut dice: Dice, rules: Rules, near: Puppet, far: Puppet) -> Run {
+    let ((near_stream, near), (far_stream, far)) = (near, far);
+    let began = Instant::now();
+    let mut now = began;
     let mut link = Link::new(
         near_stream,
         far_stream,
@@ -99,6 +108,11 @@ fn run(seed: u64, puppet: fn(u64, bool) -> Puppet) -> Run {
             Step::Wait(until) => {
                 let before = now;
                 let woken = near.wake() | far.wake();
+                let expects = far.script().borrow().expected > 1;
+                assert!(
+                    !expects || until.is_some_and(|at| at <= now + Duration::from_millis(1)),
+                    "seed {seed}: waits for much, and for ever"
+                );
                 match until {
                     Some(at) if !woken || dice.one_in(3) => {
                         assert!(at > now || woken, "seed {seed}: waits for the past");
@@ -121,6 +135,7 @@ fn run(seed: u64, puppet: fn(u64, bool) -> Puppet) -> Run {
         near,
         far,
         outcome,
+        took: now - began,
     }
 }
 
@@ -172,6 +187,7 @@ fn check(run: &Run) {
         near,
         far,
         outcome,
+        ..
     } = run;
     let (near, far) = (near.script().borrow(), far.script().borrow());
     assert!(

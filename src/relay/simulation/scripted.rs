@@ -64,6 +64,8 @@ pub(super) struct Script {
     pub(super) silence: Duration,
     pub(super) moves: u64,
     pub(super) number: usize,
+    /// What has to be there before reading is woken.
+    pub(super) expected: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +111,7 @@ impl Script {
             silence: Duration::ZERO,
             moves: 0,
             number: 0,
+            expected: 1,
             dice,
         }
     }
@@ -149,8 +152,11 @@ impl Hand for Scripted {
 
     fn wake(&self) -> bool {
         let mut script = self.0.borrow_mut();
-        let silent = script.given == script.input.len() && script.last == Last::Silence;
-        let woken = (script.armed.read && !silent) || script.armed.write;
+        let silent = script.is_silent();
+        // So many bytes may be on their way for long; not so an end.
+        let comes = script.input.len() - script.given;
+        let few = comes > 0 && script.expected > 1 && script.dice.one_in(2);
+        let woken = (script.armed.read && !silent && !few) || script.armed.write;
         script.armed = Want::NOTHING;
         script.blocked = Want {
             read: silent && script.blocked.read,
@@ -265,6 +271,11 @@ impl Stream for Scripted {
         );
         script.armed = want;
         Ok(())
+    }
+
+    fn expect(&mut self, bytes: usize) -> bool {
+        self.0.borrow_mut().expected = bytes;
+        bytes > 1
     }
 
     fn number(&mut self, number: usize) {
