@@ -31,9 +31,6 @@ impl Words {
             return needs("--join", "-l");
         }
         if !words.udp {
-            if words.recv_limit.is_some() {
-                return Err("option '-W' counts datagrams and needs '-u'".into());
-            }
             let for_datagrams = [
                 (words.size.is_some(), "--datagram-size"),
                 (!words.join.is_empty(), "--join"),

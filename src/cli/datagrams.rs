@@ -19,7 +19,8 @@ pub(super) struct DatagramWords {
 
     /// Quit after N datagrams have come
     ///
-    /// With -u only: a stream has no parts that could be counted. With -k, those of all peers count.
+    /// With -k, those of all peers count. A stream has no parts: without -u it is the Nth read of it
+    /// that ends the run, and each read gives what is there at the moment.
     #[arg(
         short = 'W',
         long = "recv-limit",

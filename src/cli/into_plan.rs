@@ -43,7 +43,10 @@ impl Words {
         self.check_scan()?;
         self.check_pairs()?;
         let lookup = lookup(&self.names);
-        let transfer = transfer(&self.end_of_data, &self.lines, self.personality);
+        let transfer = Transfer {
+            recv_limit: self.datagrams.recv_limit,
+            ..transfer(&self.end_of_data, &self.lines, self.personality)
+        };
         let limits = limits(&self.time_limits);
         let (verbosity, personality) = (self.messages.verbose, self.personality);
         let datagrams = self.datagram_settings()?;
@@ -94,6 +97,7 @@ impl Words {
             // `>/dev/null` discards as well; and who ends is done with.
             (many, "-k", end.send_only, "--send-only"),
             (many, "-k", end.on_peer_eof.is_some(), "--on-peer-eof"),
+            (many, "-k", self.datagrams.recv_limit.is_some(), "-W"),
             (self.names.ipv4, "-4", self.names.unix, "-U"),
             (self.names.ipv6, "-6", self.names.unix, "-U"),
             (
@@ -389,6 +393,7 @@ fn transfer(end: &EndOfData, lines: &Lines, personality: Personality) -> Transfe
         },
         // Quitting at once would cut the answer off; `-q 0` has always meant `-N` instead.
         quit_after: quit_after.filter(|time| !time.is_zero()),
+        recv_limit: None,
         send_only: end.send_only,
         linger: end.linger.unwrap_or(LINGER),
         lines: plan::Lines {

@@ -183,6 +183,8 @@ pub struct Transfer {
     pub on_peer_end: OnPeerEnd,
     /// After the end of our input, end once nothing has come for this long (`-q`).
     pub quit_after: Option<Duration>,
+    /// End once so much has come in so many reads (`-W`).
+    pub recv_limit: Option<u64>,
     /// Send, and discard whatever comes (`--send-only`).
     pub send_only: bool,
     /// How long the peer's kernel may take to acknowledge what was sent, counted from the last

@@ -42,6 +42,8 @@ pub(crate) struct Rules {
     pub on_peer_end: OnPeerEnd,
     /// After our input's end, the run ends once nothing has come for so long.
     pub quit_after: Option<Duration>,
+    /// After so many reads from the peer the run ends.
+    pub recv_limit: Option<u64>,
     /// What comes does not matter.
     pub send_only: bool,
     /// How long acknowledgements may take, from the last one.
@@ -83,7 +85,7 @@ pub(crate) struct Link {
     peer_ended: bool,
     /// We leave while our input could still give something; that must not look like its end.
     leaving: bool,
-    /// We leave although the peer could still send something (`-q`, `--send-only`).
+    /// We leave although the peer could still send something (`-q`, `-W`, `--send-only`).
     quit: bool,
     settling: Option<Settling>,
     /// Nobody was to wait for the last acknowledgements (`--linger 0`), and some are missing.
@@ -120,7 +122,8 @@ impl Link {
             near,
             far,
             up: Pump::new(now, rules.buffer, pipes.clone(), hold),
-            down: Pump::new(now, rules.buffer, pipes.clone(), false),
+            down: Pump::new(now, rules.buffer, pipes.clone(), false)
+                .with_read_limit(rules.recv_limit),
             watch: Watch::new(rules.linger),
             rules,
             taken_before: 0,
@@ -239,6 +242,7 @@ impl Link {
     /// The peer has ended, and what it sent is written and closed.
     fn peer_has_ended(&mut self, now: Instant) {
         self.peer_ended = true;
+        self.quit |= self.down.is_at_limit();
         // Who has nothing to say speaks last: now the peer may take our FIN for "all is written".
         self.up.hold(false);
         if !self.up.is_open() {
@@ -250,7 +254,12 @@ impl Link {
             return;
         }
         let unheard = self.up.taken() == 0 && self.up.source_is_blocked();
-        match self.rules.on_peer_end {
+        let on_peer_end = if self.down.is_at_limit() {
+            OnPeerEnd::Exit
+        } else {
+            self.rules.on_peer_end
+        };
+        match on_peer_end {
             OnPeerEnd::Exit => {
                 self.leaving = self.up.taken() > 0 && !self.rules.terminal;
                 self.up.hold(self.leaving);

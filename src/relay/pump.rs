@@ -79,6 +79,8 @@ pub(super) struct Pump {
     retry: Option<Instant>,
     /// When the source gives something again.
     due: Option<Instant>,
+    /// After so many more reads the source counts as ended.
+    reads_left: Option<u64>,
 }
 
 impl Pump {
@@ -96,6 +98,15 @@ impl Pump {
             sink_blocked: false,
             retry: None,
             due: None,
+            reads_left: None,
+        }
+    }
+
+    /// The same, with a source that counts as ended after so many reads.
+    pub(super) fn with_read_limit(self, reads: Option<u64>) -> Self {
+        Self {
+            reads_left: reads,
+            ..self
         }
     }
 
@@ -180,6 +191,11 @@ impl Pump {
         self.is_open() && self.source_blocked
     }
 
+    /// Whether as much was read as was to be read.
+    pub(super) fn is_at_limit(&self) -> bool {
+        self.reads_left == Some(0)
+    }
+
     /// When it goes on without being woken.
     pub(super) fn retry(&self) -> Option<Instant> {
         self.retry.into_iter().chain(self.due()).min()
@@ -262,6 +278,7 @@ impl Pump {
                 self.taken += n as u64;
                 self.last = now;
                 self.source_blocked = false;
+                self.count_read(n, now);
                 return true;
             }
             Ok(Io::Blocked) => self.source_blocked = true,
@@ -270,6 +287,17 @@ impl Pump {
             Err(e) => self.source_gone(Some(e), now),
         }
         false
+    }
+
+    fn count_read(&mut self, n: usize, now: Instant) {
+        if let Some(left) = &mut self.reads_left
+            && n > 0
+        {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                self.source_gone(None, now);
+            }
+        }
     }
 
     fn source_gone(&mut self, error: Option<io::Error>, now: Instant) {

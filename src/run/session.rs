@@ -77,6 +77,7 @@ fn join(stage: &Stage, far: Box<dyn Stream>, plan: &Plan, role: Role) -> io::Res
         on_input_end: transfer.on_input_end,
         on_peer_end: transfer.on_peer_end,
         quit_after: transfer.quit_after,
+        recv_limit: transfer.recv_limit,
         send_only: transfer.send_only,
         linger: transfer.linger,
         keepalive: !plan.socket_options.iter().any(sets_keepalive_times),

@@ -2,7 +2,9 @@
 
 use std::{net::Shutdown, os::unix::net::UnixStream, time::Duration};
 
-use crate::util::{Collector, Family, In, Out, Peer, Running, Server, Tool, ms};
+use crate::util::{
+    Collector, Family, In, Out, Peer, Running, Server, Tool, data::random_bytes, ms,
+};
 
 /// Long enough to see that something does not happen.
 const SILENCE: Duration = ms(300);
@@ -246,4 +248,33 @@ fn two_ends_with_nothing_to_send_wait_for_each_other() {
     client.runs_on_for(SILENCE);
     server.wait().fails(124, &[]);
     drop(client);
+}
+
+#[test]
+fn with_w_the_run_ends_after_so_many_reads() {
+    let server = Server::new();
+    let run = Tool::connect(server.port(), &["-W", "2"])
+        .stdin(In::Pipe)
+        .start();
+    let mut peer = server.accept();
+    peer.send(b"one ");
+    run.stdout().wait_for(4);
+    peer.send(b"two");
+    // It neither waits for the peer's end nor for stdin's.
+    run.wait().succeeds().wrote(b"one two");
+    assert_eq!(peer.recv_all(), b"");
+}
+
+#[test]
+fn w_does_not_keep_what_stdin_has_from_being_sent() {
+    let server = Server::new();
+    let question = random_bytes(1 << 20, 3);
+    let run = Tool::connect(server.port(), &["-W", "1"])
+        .stdin(In::Bytes(question.clone()))
+        .start();
+    let mut peer = server.accept();
+    assert!(peer.recv(question.len()) == question);
+    peer.send(b"answer");
+    run.wait().succeeds().wrote(b"answer");
+    assert_eq!(peer.recv_all(), b"");
 }

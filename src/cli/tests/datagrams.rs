@@ -132,10 +132,6 @@ fn what_datagrams_cannot_do_is_said_in_one_line() {
             "options '-u' and '--md5sig' exclude each other".into(),
         ),
         (
-            "-W 1 a 1",
-            "option '-W' counts datagrams and needs '-u'".into(),
-        ),
-        (
             "--datagram-size 5 a 1",
             "option '--datagram-size' needs '-u'".into(),
         ),

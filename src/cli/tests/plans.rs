@@ -51,6 +51,7 @@ fn plain() -> Plan {
             on_input_end: OnInputEnd::Auto,
             on_peer_end: OnPeerEnd::Auto,
             quit_after: None,
+            recv_limit: None,
             send_only: false,
             linger: Duration::from_secs(10),
             lines: Lines::default(),

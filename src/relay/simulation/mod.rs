@@ -38,6 +38,7 @@ fn rules(dice: &mut Dice) -> Rules {
             _ => OnPeerEnd::Auto,
         },
         quit_after: dice.one_in(6).then_some(Duration::from_secs(2)),
+        recv_limit: dice.one_in(8).then(|| 1 + dice.below(4) as u64),
         send_only: dice.one_in(8),
         linger: Duration::from_secs(5),
         keepalive: true,
@@ -233,7 +234,10 @@ fn check(run: &Run) {
         assert!(output_failed, "seed {seed}: both an end and a cut");
     }
     if outcome.status() == Status::Success {
-        let left = far.last == Last::Silence || rules.quit_after.is_some() || rules.send_only;
+        let left = far.last == Last::Silence
+            || rules.quit_after.is_some()
+            || rules.send_only
+            || rules.recv_limit.is_some();
         assert!(
             near.output == far.input[..far.given] && (left || near.output == far.input),
             "seed {seed}"

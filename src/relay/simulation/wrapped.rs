@@ -155,7 +155,8 @@ fn check(run: &Run, wraps: &Wraps) {
     let counted = run.outcome.counters.sent - sent.len() as u64;
     assert!(counted <= half, "seed {seed}: counted");
     // Only who types, or does not want to go on without the peer, leaves something behind.
-    let leaves = rules.terminal || rules.on_peer_end == OnPeerEnd::Exit;
+    let leaves =
+        rules.terminal || rules.on_peer_end == OnPeerEnd::Exit || rules.recv_limit.is_some();
     if far.finished == 1 {
         assert_eq!(
             far.finished_at,
