@@ -18,7 +18,8 @@
 //! the link alone. Where many clients are served at once, a `relay::Hub` takes the link's place: each
 //! of them has a turn, and an end, of its own. All waiting is in one place (`event`). When the link
 //! is over, or a client of a hub, it leaves an [`outcome::Outcome`], and one function makes the exit
-//! status of it; `report` says the rest in one line.
+//! status of it; `report` says the rest in one line. Where it is only asked who is there (`-z`),
+//! nothing is relayed: sockets are connected and closed again, and an [`outcome::Survey`] is left.
 //!
 //! # The rooms
 //!

@@ -136,6 +136,15 @@ pub enum Setback {
     Stopped(Stop),
 }
 
+/// What testing ports has shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// How many are open.
+    pub open: u64,
+    /// How many are not, for whatever reason.
+    pub closed: u64,
+}
+
 /// What the process ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -221,6 +230,28 @@ impl Setback {
             Self::NotTrusted => Status::NotTrusted,
             Self::Stopped(Stop::Expired(_)) => Status::Expired,
             Self::Stopped(Stop::Signal(n)) => Status::Signal(n),
+        }
+    }
+}
+
+impl Setback {
+    /// The same where it is only asked whether somebody is there: who does not answer in time is not.
+    #[must_use]
+    pub fn of_probe(self) -> Self {
+        match self {
+            Self::Stopped(Stop::Expired(what)) if what.limit == Limit::Connect => Self::Failed,
+            other => other,
+        }
+    }
+}
+
+impl Survey {
+    /// The exit status; `all` of them have to be open, or just one.
+    pub fn status(self, all: bool) -> Status {
+        match (self.open, self.closed) {
+            (1.., _) if !all => Status::Success,
+            (1.., 0) => Status::Success,
+            _ => Status::NotStarted,
         }
     }
 }
@@ -367,6 +398,28 @@ mod tests {
         assert_eq!(Idle.code_as(Personality::Nc), 0);
         assert_eq!(Idle.code_as(Personality::Oxnc), 124);
         assert_eq!(Status::Signal(15).code_as(Personality::Nc), 143);
+    }
+
+    #[test]
+    fn a_probe_that_ran_out_of_time_has_found_nobody() {
+        let stopped = |limit| {
+            let length = Duration::from_secs(1);
+            let stop = Stop::Expired(Expired { limit, length });
+            Setback::Stopped(stop).of_probe().status().code()
+        };
+        assert_eq!((stopped(Limit::Connect), stopped(Limit::Total)), (1, 124));
+    }
+
+    #[test]
+    fn one_open_port_is_enough_unless_all_have_to_be() {
+        let codes = |open, closed| {
+            let survey = Survey { open, closed };
+            (survey.status(false).code(), survey.status(true).code())
+        };
+        assert_eq!(codes(0, 0), (1, 1));
+        assert_eq!(codes(0, 2), (1, 1));
+        assert_eq!(codes(1, 1), (0, 1));
+        assert_eq!(codes(2, 0), (0, 0));
     }
 
     #[test]

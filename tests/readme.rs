@@ -37,6 +37,7 @@ const RUN: &[&str] = &[
     "Serve a directory",
     "Send to a Unix socket",
     "Send a datagram",
+    "Test ports",
     "Ask an HTTP server",
     "Speak to a mail server",
     "In a script",
@@ -174,6 +175,20 @@ fn a_datagram_is_sent() {
         let mut datagram = [0; 64];
         let n = server.recv(&mut datagram).unwrap();
         assert_eq!(&datagram[..n], b"deploys:1|c\n");
+    }
+}
+
+#[test]
+fn ports_are_tested() {
+    for case in cases("Test ports") {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = server.local_addr().unwrap().port().to_string();
+        let script = case.sections[0]
+            .replace("db.example.com 5432", &format!("127.0.0.1 {port}"))
+            .replace("web.example.com 22", &format!("127.0.0.1 {port}"));
+        let done = case.start(0, &script, "").wait().succeeded();
+        let line = format!("Connection to 127.0.0.1 {port} port [tcp/*] succeeded!\n");
+        assert!(done.stderr.contains(&line), "{done}");
     }
 }
 

@@ -87,7 +87,7 @@ impl Words {
     }
 
     /// The name of a caller's own Unix socket.
-    fn own_unix_address(&self) -> Result<Option<UnixAddress>, String> {
+    pub(super) fn own_unix_address(&self) -> Result<Option<UnixAddress>, String> {
         let word = self.connecting.source.as_ref();
         let word = word.filter(|_| self.names.unix && !self.listening.listen);
         let own = word.map(|word| {

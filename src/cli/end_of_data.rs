@@ -67,7 +67,7 @@ pub(super) struct EndOfData {
     ///
     /// After stdin's end what comes is still read and discarded, until the peer ends or --linger
     /// has run out. The exit status is 0 if everything was acknowledged, otherwise 5.
-    #[arg(long = "send-only")]
+    #[arg(long = "send-only", hide_short_help = true)]
     pub(super) send_only: bool,
 
     /// Receive only; the same as -d

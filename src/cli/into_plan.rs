@@ -2,6 +2,7 @@
 
 mod pass_fd;
 mod proxies;
+mod scan;
 mod socket_options;
 
 use std::{
@@ -13,6 +14,7 @@ use std::{
 
 use super::{
     Words,
+    connecting::Connecting,
     end_of_data::{EndOfData, OnPeerEof, QuitAfter},
     lines::Lines,
     names::Names,
@@ -39,6 +41,7 @@ impl Words {
         if self.compat.compat.is_some() && self.personality == Personality::Oxnc {
             return Err("'--compat' has to be the first word".to_owned());
         }
+        self.check_scan()?;
         self.check_pairs()?;
         let lookup = lookup(&self.names);
         let transfer = Transfer {
@@ -49,18 +52,20 @@ impl Words {
         let (verbosity, personality) = (self.messages.verbose, self.personality);
         let datagrams = self.datagram_settings()?;
         let socket_options = self.socket_options.in_order();
-        let (listen, unix) = (self.listening.listen, self.names.unix);
-        let action = match (listen, unix, self.connecting.pass_fd) {
-            (true, true, _) => Action::Listen(self.listen_unix(inherited)?),
-            (true, false, _) => Action::Listen(self.listen(lookup, inherited)?),
-            (false, true, false) => Action::ConnectUnix(self.unix_callee()?),
-            (false, true, true) => Action::PassFd(Callee::Unix(self.unix_callee()?)),
-            (false, false, false) => Action::Connect(self.connect(lookup)?),
-            (false, false, true) => Action::PassFd(Callee::Inet(self.connect(lookup)?)),
+        let (scan, pass_fd) = (self.scanning.scan, self.connecting.pass_fd);
+        let action = match (self.listening.listen, self.names.unix) {
+            (_, true) if scan => self.scan_unix()?,
+            (_, false) if scan => self.scan(lookup)?,
+            (true, true) => Action::Listen(self.listen_unix(inherited)?),
+            (true, false) => Action::Listen(self.listen(lookup, inherited)?),
+            (false, true) if pass_fd => Action::PassFd(Callee::Unix(self.unix_callee()?)),
+            (false, true) => Action::ConnectUnix(self.unix_callee()?),
+            (false, false) if pass_fd => Action::PassFd(Callee::Inet(self.connect(lookup)?)),
+            (false, false) => Action::Connect(self.connect(lookup)?),
         };
         let action = match datagrams {
-            Some(settings) => settings.apply(action)?,
-            None => action,
+            Some(settings) if !scan => settings.apply(action)?,
+            _ => action,
         };
         Ok(Plan {
             personality,
@@ -169,14 +174,8 @@ impl Words {
             host: read("host", host, Host::parse).map_err(|bad| bad.to_string())?,
             port: read("port", port, Port::parse).map_err(|bad| bad.to_string())?,
         };
-        // Port 0 is what the kernel does anyway.
-        let port = self
-            .connecting
-            .source_port
-            .filter(|port| *port != Port::Number(0));
-        let host = local_host(self.connecting.source)?;
-        check_lookup(lookup, host.as_ref(), port.as_ref())?;
-        let proxy = self.proxies.for_target(&target)?;
+        let source = source(self.connecting, lookup)?;
+        let proxy = self.proxies.for_host(&target.host)?;
         match &proxy {
             // What the proxy does with the target's address is not for us to choose.
             Some(proxy) => {
@@ -185,7 +184,6 @@ impl Words {
             }
             None => check_lookup(lookup, Some(&target.host), Some(&target.port))?,
         }
-        let source = (host.is_some() || port.is_some()).then_some(Source { host, port });
         Ok(Connect {
             target,
             source,
@@ -336,6 +334,15 @@ impl Words {
         let address = address.map_err(|bad| format!("option '-U': path {} {bad}", quote(word)));
         address.map(Some)
     }
+}
+
+/// The local end of what we connect.
+fn source(words: Connecting, lookup: Lookup) -> Result<Option<Source>, String> {
+    // Port 0 is what the kernel does anyway.
+    let port = words.source_port.filter(|port| *port != Port::Number(0));
+    let host = local_host(words.source)?;
+    check_lookup(lookup, host.as_ref(), port.as_ref())?;
+    Ok((host.is_some() || port.is_some()).then_some(Source { host, port }))
 }
 
 fn local_host(word: Option<OsString>) -> Result<Option<Host>, String> {

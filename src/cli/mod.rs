@@ -16,6 +16,7 @@ mod names;
 mod nc_help;
 mod personality;
 mod proxies;
+mod scanning;
 mod socket_options;
 #[cfg(test)]
 mod tests;
@@ -37,10 +38,13 @@ use crate::plan::{Personality, Plan};
 
 /// What each exit status means, for the help text and the man page.
 pub const EXIT_STATUS: &[(&str, &str)] = &[
-    ("0", "Everything was moved and both ends ended cleanly."),
+    (
+        "0",
+        "Everything was moved and both ends ended cleanly; -z: a port is open.",
+    ),
     (
         "1",
-        "Could not start: name not found; connect, listen or proxy failed.",
+        "Could not start: lookup, connect, listen or proxy failed; -z: not open.",
     ),
     ("2", "The command line is wrong; nothing was opened."),
     (
@@ -149,7 +153,7 @@ fn passed_in(pid: Option<&OsStr>, fds: Option<&OsStr>, own: u32) -> Option<usize
     name = "oxnc",
     version,
     override_usage = "oxnc [OPTIONS] HOST PORT\n       oxnc -l [OPTIONS] [ADDRESS] PORT\n       \
-                      oxnc [-l] [OPTIONS] -U PATH",
+                      oxnc -z [OPTIONS] HOST PORTS...\n       oxnc [-l|-z] [OPTIONS] -U PATH",
     args_override_self = true,
     disable_help_flag = true,
     disable_version_flag = true,
@@ -162,6 +166,8 @@ struct Words {
     proxies: proxies::Proxies,
     #[command(flatten)]
     listening: listening::Listening,
+    #[command(flatten)]
+    scanning: scanning::Scanning,
     #[command(flatten)]
     datagrams: datagrams::DatagramWords,
     #[command(flatten)]

@@ -59,7 +59,8 @@ pub(super) struct TimeLimits {
         value_name = "DUR",
         value_hint = ValueHint::Other,
         value_parser = values::duration(),
-        allow_hyphen_values = true
+        allow_hyphen_values = true,
+        hide_short_help = true
     )]
     pub(super) idle_timeout: Option<Duration>,
 

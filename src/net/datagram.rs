@@ -126,7 +126,9 @@ pub(crate) fn receive_inherited(reactor: &Reactor, count: usize) -> Result<Bound
 
 type BindFailure = (Option<SocketAddr>, io::Error);
 
-fn connect(
+/// A socket that is connected, and bound where that is asked for; or the local address that could
+/// not be bound, and why.
+pub(super) fn connect(
     to: SocketAddr,
     sources: &[SocketAddr],
     options: &Options,

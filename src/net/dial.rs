@@ -16,6 +16,10 @@ use crate::{
     outcome::Stop,
 };
 
+/// How often an attempt that has met itself is made again. What the kernel picks at random is seldom
+/// the target's own port, but always if there is no other one.
+const REPEATS: u8 = 3;
+
 /// RFC 8305, section 8: the delay between attempts.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
@@ -52,6 +56,7 @@ pub(crate) fn dial(
     let mut waiting = interleave(dial.addresses);
     let mut trying: Vec<Trying> = Vec::new();
     let mut failed = Vec::new();
+    let mut repeats = REPEATS;
     let mut next = Instant::now();
     loop {
         let now = Instant::now();
@@ -74,8 +79,22 @@ pub(crate) fn dial(
             }
         }
         let before = trying.len();
-        if let Some(winner) = first_connected(&mut trying, &mut failed) {
+        let mut itself = Vec::new();
+        if let Some(winner) = first_connected(&mut trying, &mut failed, &mut itself) {
             return connection(winner, failed);
+        }
+        for address in itself {
+            match repeats.checked_sub(1) {
+                Some(left) => {
+                    repeats = left;
+                    waiting.push_front(address);
+                }
+                None => failed.push(Attempt {
+                    address: address.into(),
+                    from: None,
+                    error: io::Error::from_raw_os_error(libc::ECONNREFUSED),
+                }),
+            }
         }
         if trying.len() < before {
             // One has failed: its successor's time is now.
@@ -153,12 +172,19 @@ fn start(reactor: &Reactor, to: SocketAddr, dial: &Dial<'_>) -> Result<Source, A
 fn first_connected(
     trying: &mut Vec<Trying>,
     failed: &mut Vec<Attempt>,
+    itself: &mut Vec<SocketAddr>,
 ) -> Option<(Trying, Option<io::Error>)> {
     let mut at = 0;
     while let Some(one) = trying.get(at) {
         match state(&one.source) {
             State::Trying => at += 1,
             State::Connected(reset) => return Some((trying.swap_remove(at), reset)),
+            State::Itself => {
+                let one = trying.remove(at);
+                // Closed with a FIN, it would keep the port from a server for a minute (TIME_WAIT).
+                let _ = SockRef::from(&one.source).set_linger(Some(Duration::ZERO));
+                itself.push(one.address);
+            }
             State::Failed(error) => {
                 let address = trying.remove(at).address;
                 failed.push(Attempt {
@@ -176,6 +202,9 @@ enum State {
     Trying,
     /// With the error that has ended it since.
     Connected(Option<io::Error>),
+    /// On loopback a connect can meet itself: the kernel gave it the target's own port (simultaneous
+    /// open, RFC 9293, 3.5). Nobody listens there.
+    Itself,
     Failed(io::Error),
 }
 
@@ -183,14 +212,12 @@ enum State {
 fn state(source: &Source) -> State {
     let socket = SockRef::from(source);
     match socket.peer_addr() {
-        // On loopback a connect can meet itself: the kernel gave it the target's own port
-        // (simultaneous open, RFC 9293, 3.5). Nobody listens there.
         Ok(peer)
             if socket
                 .local_addr()
                 .is_ok_and(|local| local.as_socket() == peer.as_socket()) =>
         {
-            State::Failed(io::Error::from_raw_os_error(libc::ECONNREFUSED))
+            State::Itself
         }
         Ok(_) => State::Connected(None),
         Err(_) => match socket.take_error() {

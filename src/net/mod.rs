@@ -5,6 +5,7 @@ mod datagram;
 mod dial;
 mod door;
 mod fd_passing;
+mod knock;
 mod listen;
 mod options;
 mod resolve;
@@ -24,6 +25,7 @@ pub(crate) use datagram::{Bound, Called, call, receive, receive_inherited};
 pub(crate) use dial::{Connection, Dial, dial};
 pub(crate) use door::Door;
 pub(crate) use fd_passing::FdReceiver;
+pub(crate) use knock::knock;
 pub(crate) use listen::{
     Client, Listener, MANY_CLIENTS, ONE_CLIENT, inherited, listen, listen_unix,
 };
@@ -116,6 +118,29 @@ pub(crate) struct Attempt {
     pub from: Option<SocketAddr>,
     /// Why it failed.
     pub error: io::Error,
+}
+
+impl Attempt {
+    /// This machine has run out of descriptors, memory or ports, which says nothing about the other
+    /// one and may be over in a moment.
+    pub(crate) fn is_exhaustion(&self) -> bool {
+        match (self.from, self.error.raw_os_error()) {
+            (Some(from), Some(libc::EADDRINUSE)) => from.port() == 0,
+            (Some(_), _) => false,
+            (None, Some(libc::EAGAIN)) => true,
+            // All ports are taken; or the family is switched off, which is a reason like others.
+            (None, Some(libc::EADDRNOTAVAIL)) => match &self.address {
+                Address::Inet(address) => !listen::is_missing_family(&self.error, *address),
+                Address::Unix(_) => false,
+            },
+            (None, _) => listen::is_exhaustion(&self.error),
+        }
+    }
+
+    /// It failed before anything was sent: a local address, or an option of the socket.
+    pub(crate) fn is_our_own(&self) -> bool {
+        self.from.is_some() || Refused::of(&self.error).is_some()
+    }
 }
 
 impl Error {

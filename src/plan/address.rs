@@ -233,6 +233,12 @@ pub enum AddressError {
     /// A word that is neither a number nor the name of a service.
     #[error("is not a number (1-65535) or the name of a service")]
     PortWord,
+    /// A word that begins like a range of ports.
+    #[error("is not a range of ports, as 20-25 is")]
+    RangeWord,
+    /// A range that ends before it begins.
+    #[error("ends before it begins")]
+    RangeReversed,
     /// One word for host and port, without a port.
     #[error("has no port")]
     NoPort,

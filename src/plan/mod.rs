@@ -9,7 +9,9 @@ mod duration;
 mod number;
 mod options;
 mod personality;
+mod ports;
 mod proxy;
+mod scan;
 mod secret;
 mod sockopt;
 mod unix;
@@ -23,7 +25,9 @@ pub use options::{
     parse_traffic_class, parse_user_timeout,
 };
 pub use personality::Personality;
+pub use ports::{PortSpan, Ports, Reversed};
 pub use proxy::{Login, Proxy, ProxyAddress, ProxyAddressError, ProxyNames, ProxyProtocol};
+pub use scan::{Probe, Scan, UnixProbe};
 pub use secret::{Secret, SecretSource};
 pub use sockopt::{SockOpt, SockOptError};
 pub use unix::{UnixAddress, UnixAddressError};
@@ -49,7 +53,7 @@ pub struct Plan {
     pub numeric: bool,
 }
 
-/// How the connection comes about.
+/// What is done, and how the connection comes about where there is one.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Connect to a peer.
@@ -62,6 +66,10 @@ pub enum Action {
     Datagrams(Datagrams),
     /// Connect, and pass the connected socket over standard output (`-F`).
     PassFd(Callee),
+    /// Find out which ports are open.
+    Scan(Scan),
+    /// Find out whether a Unix socket is open.
+    ScanUnix(UnixProbe),
 }
 
 /// Whom to connect to for somebody else.

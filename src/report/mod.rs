@@ -7,6 +7,7 @@ mod messages;
 mod nc;
 mod port;
 mod proxy;
+mod scan;
 
 use std::{
     io::{self, Write},
@@ -136,7 +137,10 @@ impl Report {
     /// And the proxy has connected us to the target, at a port of this number.
     pub(crate) fn proxied(&self, server: &Peer, target: &Endpoint, port: u16) {
         self.events(|| match self.personality {
-            Personality::Nc => vec![nc::proxied(target.host.as_str(), port, self.numeric)],
+            Personality::Nc => {
+                let host = target.host.as_str();
+                vec![nc::open(host, port, None, false, self.numeric)]
+            }
             Personality::Oxnc => vec![own(&format!(
                 "the proxy {server} connects us to {}",
                 spot(target)

@@ -48,6 +48,11 @@ impl Tried<'_> {
             io::ErrorKind::TimedOut => "Connection timed out".to_owned(),
             _ => reason(error),
         };
+        self.failed_because(&reason)
+    }
+
+    /// The same with a reason in words.
+    pub(super) fn failed_because(&self, reason: &str) -> String {
         format!(
             "connect to {self} port {} ({}) failed: {reason}",
             self.port,
@@ -83,31 +88,32 @@ fn spot_of(address: &Address, name: Option<&str>) -> String {
     }
 }
 
+/// A port that is open, at an address that a proxy keeps to itself.
+pub(super) fn open(
+    host: &str,
+    port: u16,
+    address: Option<SocketAddr>,
+    datagrams: bool,
+    numeric: bool,
+) -> String {
+    let tried = Tried {
+        host,
+        address,
+        port,
+        datagrams,
+    };
+    tried.succeeded(service(port, datagrams, numeric).as_deref())
+}
+
 /// A connection that was made; nc does not tell of those to Unix sockets.
 pub(super) fn connected(peer: &Peer, datagrams: bool, numeric: bool) -> Option<String> {
     let Address::Inet(address) = peer.address else {
         return None;
     };
     let literal = address.ip().to_string();
-    let tried = Tried {
-        host: peer.name.as_deref().unwrap_or(&literal),
-        address: Some(address),
-        port: address.port(),
-        datagrams,
-    };
-    let service = service(address.port(), datagrams, numeric);
-    Some(tried.succeeded(service.as_deref()))
-}
-
-/// A connection that a proxy has made.
-pub(super) fn proxied(host: &str, port: u16, numeric: bool) -> String {
-    let tried = Tried {
-        host,
-        address: None,
-        port,
-        datagrams: false,
-    };
-    tried.succeeded(service(port, false, numeric).as_deref())
+    let host = peer.name.as_deref().unwrap_or(&literal);
+    let port = address.port();
+    Some(open(host, port, Some(address), datagrams, numeric))
 }
 
 fn service(port: u16, datagrams: bool, numeric: bool) -> Option<String> {

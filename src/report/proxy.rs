@@ -21,6 +21,16 @@ pub(crate) fn refused_by_proxy(target: &Target, why: &Refusal) -> String {
     format!("{PROXY}refuses {}: {}", place(target), refusal(why))
 }
 
+/// Why a port that is tested through a proxy is not open.
+pub(super) fn not_open(failure: &Failure) -> String {
+    match failure {
+        Failure::Refused(refused) => format!("{PROXY}refuses: {}", refusals(refused)),
+        Failure::Broken(e) => format!("{PROXY}broke the connection: {}", reason(e)),
+        Failure::Stopped(_) => "Connection timed out".to_owned(),
+        _ => format!("{PROXY}closed the connection"),
+    }
+}
+
 fn place(target: &Target) -> String {
     match &target.host {
         TargetHost::Address(address) => format!("{address} port {}", target.port),

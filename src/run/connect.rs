@@ -10,7 +10,7 @@ use crate::{
     event::Deadline,
     net::{self, Connection, Dial, Query},
     outcome::{Limit, Status},
-    plan::{Connect, Plan, Port, Source},
+    plan::{Connect, Lookup, Plan, Port, Source},
     report::{Peer, escape, place},
     stream::{Socket, Stream},
 };
@@ -72,7 +72,7 @@ fn look_up_and_dial(
         .report
         .fact(|| format!("{} is {}", escape(target.host.as_str()), all(&addresses)));
     let sources = match &connect.source {
-        Some(source) => local(stage, source, connect, deadline)?,
+        Some(source) => local(stage, source, connect.lookup, false, deadline)?,
         None => Vec::new(),
     };
     net::dial(
@@ -90,16 +90,17 @@ fn look_up_and_dial(
 pub(super) fn local(
     stage: &mut Stage,
     source: &Source,
-    connect: &Connect,
+    lookup: Lookup,
+    datagrams: bool,
     deadline: Deadline,
 ) -> Result<Vec<SocketAddr>, net::Error> {
     let any = Port::Number(0);
     let query = Query {
         host: source.host.as_ref(),
         port: source.port.as_ref().unwrap_or(&any),
-        lookup: connect.lookup,
+        lookup,
         passive: true,
-        datagrams: false,
+        datagrams,
     };
     net::resolve(&mut stage.reactor, &query, deadline)
 }

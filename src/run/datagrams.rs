@@ -2,14 +2,14 @@
 
 use std::{io, net::SocketAddr, time::Instant};
 
-use super::{Stage, listen, wrap};
+use super::{Stage, connect, listen, wrap};
 use crate::{
     event::{Deadline, Wake},
     net::{self, Address, Bound, Called, Query, SocketFile},
     outcome::{Limit, Outcome, Status, Stop},
     plan::{
         Connect, Datagrams, Group, Host, Input, Listen, ListenOn, Lookup, Personality, Plan, Port,
-        Role, Source, UnixAddress,
+        Role, UnixAddress,
     },
     relay::{Exchange, ExchangeRules, News, Step},
     report::{Peer, PortSink, datagram_place, place, reason},
@@ -119,28 +119,10 @@ fn find(
     );
     let to = net::resolve(&mut stage.reactor, &query, deadline)?;
     let from = match &connect.source {
-        Some(source) => local(stage, source, connect.lookup, deadline)?,
+        Some(source) => connect::local(stage, source, connect.lookup, true, deadline)?,
         None => Vec::new(),
     };
     Ok((to, from))
-}
-
-fn local(
-    stage: &mut Stage,
-    source: &Source,
-    lookup: Lookup,
-    deadline: Deadline,
-) -> Result<Vec<SocketAddr>, net::Error> {
-    let any = Port::Number(0);
-    let query = Query {
-        passive: true,
-        ..query(
-            source.host.as_ref(),
-            source.port.as_ref().unwrap_or(&any),
-            lookup,
-        )
-    };
-    net::resolve(&mut stage.reactor, &query, deadline)
 }
 
 fn query<'a>(host: Option<&'a Host>, port: &'a Port, lookup: Lookup) -> Query<'a> {

@@ -6,7 +6,9 @@ mod handshake;
 mod listen;
 mod login;
 mod pass_fd;
+mod probes;
 mod proxied;
+mod scan;
 mod secret;
 mod serve;
 mod session;
@@ -64,6 +66,8 @@ pub fn run(plan: &Plan) -> Status {
         Action::Listen(listen) => listen::run(&mut stage, listen, plan),
         Action::Datagrams(datagrams) => datagrams::run(&mut stage, datagrams, plan),
         Action::PassFd(callee) => pass_fd::run(&mut stage, callee, plan),
+        Action::Scan(scan) => scan::run(&mut stage, scan, plan),
+        Action::ScanUnix(probe) => scan::run_unix(&mut stage, probe, plan),
     }
 }
 

@@ -44,7 +44,11 @@ pub(super) fn reach(
         reading,
         deadline: limit.or(stage.total),
     };
-    way.reach(stage).map_err(|failure| {
+    let reached = match way.find(stage) {
+        Ok(found) => way.reach(stage, &found),
+        Err(failure) => Err(failure),
+    };
+    reached.map_err(|failure| {
         stage
             .report
             .not_proxied(&failure, &proxy.server, &connect.target);
@@ -52,27 +56,59 @@ pub(super) fn reach(
     })
 }
 
-/// The way to a target.
-struct Way<'a> {
-    connect: &'a Connect,
-    proxy: &'a Proxy,
-    credentials: Option<&'a Credentials>,
-    reading: Reading,
-    deadline: Deadline,
+/// The way to a target. All that is done on it is under one deadline.
+pub(super) struct Way<'a> {
+    pub connect: &'a Connect,
+    pub proxy: &'a Proxy,
+    pub credentials: Option<&'a Credentials>,
+    pub reading: Reading,
+    pub deadline: Deadline,
+}
+
+/// What is looked up before anything is connected.
+pub(super) struct Found {
+    /// The proxy's.
+    addresses: Vec<SocketAddr>,
+    /// Ours, to bind.
+    sources: Vec<SocketAddr>,
+    /// What the proxy is asked for, one after another, until it does not refuse.
+    targets: Vec<Target>,
+}
+
+impl Found {
+    /// The same for another port of the target.
+    pub(super) fn set_port(&mut self, port: u16) {
+        for target in &mut self.targets {
+            target.port = port;
+        }
+    }
 }
 
 impl Way<'_> {
-    /// All of it, under one deadline.
-    fn reach(&self, stage: &mut Stage) -> Result<(Socket, Peer), Failure> {
+    /// Looks everything up.
+    pub(super) fn find(&self, stage: &mut Stage) -> Result<Found, Failure> {
         let addresses = self.proxy_addresses(stage).map_err(Failure::Proxy)?;
+        let lookup = self.connect.lookup;
         let sources = match &self.connect.source {
-            Some(source) => connect::local(stage, source, self.connect, self.deadline),
+            Some(source) => connect::local(stage, source, lookup, false, self.deadline),
             None => Ok(Vec::new()),
         };
-        let sources = sources.map_err(Failure::Proxy)?;
+        Ok(Found {
+            addresses,
+            sources: sources.map_err(Failure::Proxy)?,
+            targets: self.targets(stage).map_err(Failure::Target)?,
+        })
+    }
+
+    /// Everything up to the first byte of payload.
+    pub(super) fn reach(
+        &self,
+        stage: &mut Stage,
+        found: &Found,
+    ) -> Result<(Socket, Peer), Failure> {
         let mut refused = Vec::new();
-        for target in self.targets(stage).map_err(Failure::Target)? {
-            match self.through(stage, &addresses, &sources, &target) {
+        for target in &found.targets {
+            match self.through(stage, &found.addresses, &found.sources, target) {
                 Err(Failure::Refused(these)) => {
                     for (target, why) in &these {
                         stage.report.event(|| refused_by_proxy(target, why));
@@ -99,7 +135,6 @@ impl Way<'_> {
         Ok(addresses)
     }
 
-    /// What the proxy is asked for, one after another, until it does not refuse.
     fn targets(&self, stage: &mut Stage) -> Result<Vec<Target>, net::Error> {
         let host = &self.connect.target.host;
         if let Some(address) = host.literal() {

@@ -42,6 +42,8 @@ mod proxy_login;
 mod proxy_names;
 mod real_proxies;
 mod report;
+mod scan;
+mod scan_means;
 mod send_only;
 mod stdio;
 mod telnet;

@@ -121,7 +121,7 @@ fn help_goes_to_stdout() {
         let done = Tool::oxnc(&[option]).run();
         done.succeeds();
         let text = String::from_utf8(done.stdout).unwrap();
-        for word in ["-l", "--listen", "--send-only", "--max-time"] {
+        for word in ["-l", "--listen", "--scan", "--max-time"] {
             assert!(text.contains(word), "no {word} in the help");
         }
     }

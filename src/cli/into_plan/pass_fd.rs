@@ -8,6 +8,7 @@ impl Words {
         let (end, lines) = (&self.end_of_data, &self.lines);
         let others = [
             (self.listening.listen, "-l"),
+            (self.scanning.scan, "-z"),
             (self.datagrams.udp, "-u"),
             (self.datagrams.recv_limit.is_some(), "-W"),
             (lines.crlf, "-C"),

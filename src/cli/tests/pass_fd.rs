@@ -35,6 +35,7 @@ fn the_socket_is_the_one_that_there_would_be_without_it() {
 fn what_is_about_the_data_goes_with_it_nowhere() {
     for (option, name) in [
         ("-l", "-l"),
+        ("-z", "-z"),
         ("-u", "-u"),
         ("-W 1", "-W"),
         ("-C", "-C"),

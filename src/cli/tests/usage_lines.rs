@@ -512,6 +512,8 @@ fn any_words_at_all_are_answered_in_one_line() {
         b"connect",
         b"--proxy-dns",
         b"--proxy-auth-file",
+        b"-z",
+        b"20-25,",
     ];
     // xorshift: the same words in every run.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
