@@ -17,6 +17,7 @@
 #[macro_use]
 mod util;
 
+mod conformance;
 mod connect;
 mod crowd;
 mod cuts;
