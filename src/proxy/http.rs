@@ -62,12 +62,18 @@ impl Handshake for Client {
             }
             match self.head.take()? {
                 // RFC 9110, 15.2: interim answers come before the final one.
-                (100..200, _) => {}
-                (200..300, _) => return Ok(Progress::Done { used: at + 1 }),
-                (PROXY_AUTHENTICATION_REQUIRED | UNAUTHORIZED, _) => {
+                (_, 100..200, _) => {}
+                (_, 200..300, _) => return Ok(Progress::Done { used: at + 1 }),
+                (_, PROXY_AUTHENTICATION_REQUIRED | UNAUTHORIZED, _) => {
                     return Err(Error::Credentials { given: self.given });
                 }
-                (status, reason) => return Err(Error::Refused(Refusal::Http { status, reason })),
+                (minor, status, reason) => {
+                    return Err(Error::Refused(Refusal::Http {
+                        minor,
+                        status,
+                        reason,
+                    }));
+                }
             }
         }
         Ok(Progress::More)
@@ -131,8 +137,9 @@ impl Head {
         Ok(false)
     }
 
-    /// The status and the reason of a head that is complete; the next one begins.
-    fn take(&mut self) -> Result<(u16, String), Error> {
+    /// The version's minor number, the status and the reason of a head that is complete; the next
+    /// one begins.
+    fn take(&mut self) -> Result<(u8, u16, String), Error> {
         let mut headers = [httparse::EMPTY_HEADER; HEADER_COUNT];
         let mut response = httparse::Response::new(&mut headers);
         // No header line matters to us, so that no sloppy one need be the end either.
@@ -141,11 +148,12 @@ impl Head {
             .allow_obsolete_multiline_headers_in_responses(true)
             .ignore_invalid_headers_in_responses(true)
             .parse_response(&mut response, &self.bytes);
-        let answer = match (parsed, response.code) {
-            (Ok(httparse::Status::Complete(length)), Some(status))
+        let answer = match (parsed, response.version, response.code) {
+            (Ok(httparse::Status::Complete(length)), Some(minor), Some(status))
                 if length == self.bytes.len() && status != SWITCHING_PROTOCOLS =>
             {
-                (status, response.reason.unwrap_or_default().to_owned())
+                let reason = response.reason.unwrap_or_default().to_owned();
+                (minor, status, reason)
             }
             _ => return Err(Error::Protocol(Breach::Head)),
         };

@@ -104,6 +104,8 @@ pub(crate) enum Refusal {
     },
     /// A status that is no success, RFC 9110, 15.
     Http {
+        /// The 0 or 1 of its HTTP/1.0 or HTTP/1.1.
+        minor: u8,
         /// The number.
         status: u16,
         /// The proxy's words.

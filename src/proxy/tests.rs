@@ -350,6 +350,7 @@ fn every_http_status_is_understood() {
             200..300 => Ok(Some(reply.len())),
             401 | 407 => Err(Error::Credentials { given: false }),
             status => no(Refusal::Http {
+                minor: 1,
                 status,
                 reason: "Why".into(),
             }),
@@ -363,6 +364,7 @@ fn every_http_status_is_understood() {
 fn http_answers_are_understood() {
     let refused = |status, reason: &str| {
         no(Refusal::Http {
+            minor: 1,
             status,
             reason: reason.into(),
         })

@@ -190,11 +190,9 @@ impl Report {
 
     /// Why there was no connection to `target`.
     pub(crate) fn not_started(&self, error: &net::Error, target: &str) {
-        let text = match error {
-            net::Error::Connect(attempts) if self.is_nc() => attempts
-                .last()
-                .map(|attempt| nc::failed(attempt, target, false)),
-            _ => messages::not_started(error, target),
+        let text = match self.personality {
+            Personality::Nc => nc::not_started(error, target),
+            Personality::Oxnc => messages::not_started(error, target),
         };
         if let Some(text) = text {
             self.failure(&text);
@@ -209,7 +207,11 @@ impl Report {
                 .into_iter()
                 .collect(),
         };
-        // Without -v one line has to do.
+        self.failures(&lines);
+    }
+
+    /// A line for each thing that was tried; without `-v` the last one has to do.
+    fn failures(&self, lines: &[String]) {
         let first = if self.verbosity == 0 {
             lines.len().saturating_sub(1)
         } else {
@@ -222,9 +224,13 @@ impl Report {
 
     /// Why there was no connection to `target` through the proxy at `server`.
     pub(crate) fn not_proxied(&self, failure: &Failure, server: &Endpoint, target: &Endpoint) {
-        if let Some(text) = proxy::not_proxied(failure, server, target) {
-            self.failure(&text);
-        }
+        let lines = match self.personality {
+            Personality::Nc => nc::not_proxied(failure, server, target),
+            Personality::Oxnc => proxy::not_proxied(failure, server, target)
+                .into_iter()
+                .collect(),
+        };
+        self.failures(&lines);
     }
 
     /// How a connection's run ended: a line on failure, and the closing line with `-v`.

@@ -4,13 +4,14 @@ use std::{fmt, io, net::SocketAddr};
 
 use super::{
     Peer, escape,
-    messages::{not_started, place, spot},
-    reason,
+    messages::{self, place, spot},
+    proxy, reason,
 };
 use crate::{
     net::{Address, Attempt, Error, LookupFailure, service_name},
     outcome::Stop,
     plan::Endpoint,
+    proxy::{Failure, Refusal},
 };
 
 /// A port that was tried, as `nc` calls it: `HOST (ADDRESS) port PORT (tcp)`.
@@ -142,7 +143,76 @@ pub(super) fn not_connected(error: &Error, target: &Endpoint, datagrams: bool) -
             target.port,
             escape(words)
         )],
-        _ => not_started(error, &spot(target)).into_iter().collect(),
+        _ => messages::not_started(error, &spot(target))
+            .into_iter()
+            .collect(),
+    }
+}
+
+/// Why nothing came of anything else, which is `target`: a listener, or a Unix socket.
+pub(super) fn not_started(error: &Error, target: &str) -> Option<String> {
+    match error {
+        Error::Connect(attempts) => Some(failed(attempts.last()?, target, false)),
+        // What is not the kernel's reason needs ours around it.
+        Error::Listen { error, .. } if error.raw_os_error().is_some() => Some(reason(error)),
+        Error::Lookup { failure, .. } => match failure {
+            LookupFailure::Other(words) => Some(format!("getaddrinfo: {}", escape(words))),
+            LookupFailure::NoSuchService => {
+                Some("getaddrinfo: Servname not supported for ai_socktype".to_owned())
+            }
+            LookupFailure::NoSuchZone => messages::not_started(error, target),
+        },
+        _ => messages::not_started(error, target),
+    }
+}
+
+/// Why there is no connection through a proxy. What nc does not notice is told in our words.
+pub(super) fn not_proxied(failure: &Failure, server: &Endpoint, target: &Endpoint) -> Vec<String> {
+    let refusal = match failure {
+        Failure::Proxy(error) => return not_connected(error, server, false),
+        Failure::Refused(refused) => refused.last().map(|(_, why)| refused_because(why)),
+        _ => None,
+    };
+    refusal
+        .or_else(|| proxy::not_proxied(failure, server, target))
+        .into_iter()
+        .collect()
+}
+
+fn refused_because(why: &Refusal) -> String {
+    match why {
+        Refusal::Socks4(code) => {
+            let why = match code {
+                91 => "Request rejected or failed",
+                92 => "SOCKS server cannot connect to identd on the client",
+                93 => "Client program and identd report different user-ids",
+                _ => "Unknown error",
+            };
+            format!("connection failed, SOCKSv4 error: {why}")
+        }
+        Refusal::Socks5(code) => {
+            let why = match code {
+                1 => "General SOCKS server failure",
+                2 => "Connection not allowed by ruleset",
+                3 => "Network unreachable",
+                4 => "Host unreachable",
+                5 => "Connection refused",
+                6 => "TTL expired",
+                7 => "Command not supported",
+                8 => "Address type not supported",
+                _ => "Unknown error",
+            };
+            format!("connection failed, SOCKSv5 error: {why}")
+        }
+        Refusal::Methods { .. } => "authentication method negotiation failed".to_owned(),
+        Refusal::Http {
+            minor,
+            status,
+            reason,
+        } => format!(
+            "Proxy error: \"HTTP/1.{minor} {status} {}\"",
+            escape(reason)
+        ),
     }
 }
 

@@ -101,8 +101,10 @@ fn refusal(why: &Refusal) -> String {
         Refusal::Methods { password: true } => {
             "it serves neither those who have no password nor those who have one".into()
         }
-        Refusal::Http { status, reason } if reason.is_empty() => format!("HTTP status {status}"),
-        Refusal::Http { status, reason } => {
+        Refusal::Http { status, reason, .. } if reason.is_empty() => {
+            format!("HTTP status {status}")
+        }
+        Refusal::Http { status, reason, .. } => {
             format!("HTTP status {status} '{}'", escape(reason.trim()))
         }
     }
@@ -170,6 +172,7 @@ mod tests {
         Failure::Refused(vec![(
             target,
             Refusal::Http {
+                minor: 1,
                 status: 403,
                 reason,
             },

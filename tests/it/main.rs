@@ -18,6 +18,7 @@
 mod util;
 
 mod callers;
+mod conformance;
 mod connect;
 mod crowd;
 mod cuts;
