@@ -14,6 +14,7 @@ mod connecting;
 mod differences;
 mod lines;
 mod listener;
+mod pass_fd;
 mod proxies;
 mod relay;
 mod scan;
