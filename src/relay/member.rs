@@ -153,6 +153,9 @@ impl<T> Member<T> {
                 next = Next::Room;
             }
             self.part(common, now);
+            if matches!(next, Next::Rest) && self.is_unread() {
+                next = Next::Again;
+            }
         }
         let quit = self.quit;
         self.moved = self.place > before;
@@ -299,9 +302,7 @@ impl<T> Member<T> {
             let left = usize::try_from(end - self.place).unwrap_or(usize::MAX);
             let some = some.get(..left).unwrap_or(some);
             match self.stream.send(some) {
-                Ok(Io::Moved(0) | Io::Eof) => {
-                    self.up = Up::Failed(io::ErrorKind::WriteZero.into());
-                }
+                Ok(Io::Moved(0) | Io::Eof) => self.up_fails(io::ErrorKind::WriteZero.into()),
                 Ok(Io::Moved(n)) => {
                     self.place = (self.place + n as u64).min(end);
                     self.last = now;
@@ -309,7 +310,7 @@ impl<T> Member<T> {
                 }
                 Ok(Io::Blocked) => self.blocked.write = true,
                 Err(e) if is_passing(&e) => self.retry = Some(now + NO_MEMORY_PAUSE),
-                Err(e) => self.up = Up::Failed(e),
+                Err(e) => self.up_fails(e),
             }
         }
         let is_full = self.is_up() && self.has_full_queue(common);
@@ -320,6 +321,12 @@ impl<T> Member<T> {
         if is_full && self.full.is_none() {
             self.full = Some((now, self.place));
         }
+    }
+
+    /// What it sent before it failed may have come since it was last read.
+    fn up_fails(&mut self, e: io::Error) {
+        self.up = Up::Failed(e);
+        self.blocked.read = false;
     }
 
     fn has_full_queue(&self, common: &Common) -> bool {
@@ -364,6 +371,12 @@ impl<T> Member<T> {
         Next::Rest
     }
 
+    /// It could not be told the end, and has to be read once more.
+    fn is_unread(&self) -> bool {
+        let failed = matches!((&self.up, &self.down), (Up::Failed(_), Down::Open));
+        failed && !self.blocked.read && self.retry.is_none()
+    }
+
     fn down_ends(&mut self, down: Down, common: &Common, now: Instant) {
         self.down = down;
         self.last = now;
@@ -402,7 +415,7 @@ impl<T> Member<T> {
                 self.watch.sent(now, self.sent());
             }
             Err(e) if is_passing(&e) => self.retry = Some(now + NO_MEMORY_PAUSE),
-            Err(e) => self.up = Up::Failed(e),
+            Err(e) => self.up_fails(e),
         }
     }
 

@@ -2,16 +2,16 @@
 //! descriptors.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     env, fs,
-    io::{BufRead, BufReader, PipeReader, Write},
+    io::{BufRead, BufReader, PipeReader, Read, Write},
     sync::{Arc, Barrier},
     time::{Duration, Instant},
 };
 
 use crate::util::{
-    DEADLINE, Digest, In, Out, Peer, Running, Signal, Tool, Trace, data::random_bytes, ms, pipe,
-    readable, spawn,
+    DEADLINE, Digest, Family, In, Out, Peer, Running, Signal, Tool, Trace, data::random_bytes, ms,
+    pipe, readable, spawn,
 };
 
 /// What a run with many clients may hold in memory.
@@ -199,6 +199,42 @@ fn who_never_reads_is_dropped_and_the_others_lose_nothing() {
     let lines: Vec<_> = done.stderr.lines().filter(|l| l.contains(&name)).collect();
     assert_eq!(lines.len(), 1, "{}", done.stderr);
     assert!(done.took < Duration::from_secs(12), "{:?}", done.took);
+}
+
+#[test]
+fn the_last_words_of_who_leaves_in_the_middle_are_written() {
+    const CLIENTS: usize = 500;
+    for family in Family::ALL {
+        let tool = Tool::listen_at(family, &["-k"]).stdin(In::Pipe);
+        let (mut run, spot) = tool.start_listening_at();
+        let mut stdin = run.take_stdin();
+        let feed = spawn(move || while stdin.write_all(&[b'x'; 1000]).is_ok() {});
+        // One stays, so that there is always something on its way.
+        let mut steady = Peer::connect(spot.clone());
+        let listen = spawn(move || {
+            let mut chunk = [0; 64 << 10];
+            while steady.socket.read(&mut chunk).is_ok_and(|n| n > 0) {}
+        });
+        let mut expected = HashSet::new();
+        for n in 0..CLIENTS {
+            let mut peer = Peer::connect(spot.clone());
+            peer.recv(1000);
+            let words = format!("bye {n}");
+            peer.send(format!("{words}\n").as_bytes());
+            expected.insert(words);
+            // What it has not read makes a reset of this.
+            peer.close();
+        }
+        let length: usize = expected.iter().map(|words| words.len() + 1).sum();
+        run.stdout().wait_for(length as u64);
+        run.signal(Signal::TERM);
+        let done = run.wait();
+        let written = String::from_utf8(done.stdout).unwrap();
+        let written: HashSet<_> = written.lines().map(str::to_owned).collect();
+        assert_eq!(written, expected, "{family:?}");
+        listen.join();
+        feed.join();
+    }
 }
 
 #[test]

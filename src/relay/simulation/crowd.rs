@@ -274,6 +274,10 @@ fn check_broadcast(at: &str, rules: &HubRules, client: &Client, script: &Script,
     let Some((outcome, when)) = &client.outcome else {
         return;
     };
+    if script.failed && outcome.stop.is_none() {
+        let left = script.input.len() - script.given;
+        assert_eq!(left, 0, "{at}: failed, and not read to its end");
+    }
     match (outcome.status(), outcome.stop) {
         (Status::NotDelivered, Some(Stop::Expired(what))) => {
             assert_eq!(what.limit, Limit::Queue, "{at}");

@@ -51,6 +51,8 @@ pub(super) struct Script {
     /// The sink fails once it has taken so much.
     pub(super) fails_at: Option<usize>,
     pub(super) finish_fails: bool,
+    /// It has failed: what it still has to give is all there, and nothing more will come.
+    pub(super) failed: bool,
     /// Nobody takes anything once so much was taken.
     pub(super) stuck_at: Option<usize>,
     pub(super) blocked: Want,
@@ -100,6 +102,7 @@ impl Script {
             output: Vec::new(),
             fails_at: dice.one_in(8).then(|| dice.below(longest * 2 / 3)),
             finish_fails: dice.one_in(30),
+            failed: false,
             stuck_at: None,
             blocked: Want::NOTHING,
             armed: Want::NOTHING,
@@ -124,6 +127,12 @@ impl Script {
 
     pub(super) fn is_stuck(&self) -> bool {
         self.stuck_at.is_some_and(|at| self.output.len() >= at)
+    }
+
+    fn fail(&mut self) {
+        self.failed = true;
+        self.blocked.read = false;
+        self.moves += 1;
     }
 
     /// Lets what was blocked go on, if it is armed for that; else nothing happens. Whether it was.
@@ -180,7 +189,7 @@ impl Stream for Scripted {
         let script = &mut *self.0.borrow_mut();
         assert!(script.aborted == 0, "read after abort");
         let left = script.input.len() - script.given;
-        if script.blocked.read || (left > 0 && script.dice.one_in(3)) {
+        if script.blocked.read || (left > 0 && !script.failed && script.dice.one_in(3)) {
             script.blocked.read = true;
             return Ok(Io::Blocked);
         }
@@ -215,7 +224,7 @@ impl Stream for Scripted {
         );
         assert!(!buf.is_empty(), "nothing was to be written");
         if script.fails_at.is_some_and(|at| script.output.len() >= at) {
-            script.moves += 1;
+            script.fail();
             return Err(io::Error::from_raw_os_error(libc::EPIPE));
         }
         if script.dice.one_in(20) {
@@ -241,6 +250,7 @@ impl Stream for Scripted {
         );
         script.moves += 1;
         if script.finish_fails {
+            script.fail();
             return Err(io::Error::from_raw_os_error(libc::EDQUOT));
         }
         if script.dice.one_in(4) {
@@ -262,7 +272,7 @@ impl Stream for Scripted {
     fn arm(&mut self, want: Want) -> io::Result<()> {
         let script = &mut *self.0.borrow_mut();
         assert!(
-            !want.read || script.blocked.read,
+            !want.read || script.blocked.read || script.failed,
             "waits for what was not blocked"
         );
         assert!(
