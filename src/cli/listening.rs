@@ -20,9 +20,10 @@ pub(super) struct Listening {
     ///
     /// What they send goes to stdout, which stays open; stdin goes to everybody who is connected,
     /// and is not read while nobody is. A client that has ended is closed once it has got what was
-    /// there for it and what it sent is written. A client that takes nothing for 5 seconds though
-    /// 64 KiB are waiting for it is dropped; the failure of one client ends nothing but its own
-    /// connection, and is told on stderr. --idle-timeout is about each client.
+    /// there for it and what it sent is written. Stdin is read at the pace of the slowest client; one
+    /// that takes less than 64 KiB in 5 seconds while as much is waiting for it is dropped. The
+    /// failure of one client ends nothing but its own connection, and is told on stderr.
+    /// --idle-timeout is about each client.
     ///
     /// With -u everybody who sends something is a peer. What they send is written to stdout as it
     /// comes, and stdin goes to all of them. At most 1,024 are remembered; who has been silent for
@@ -63,7 +64,8 @@ pub(super) struct Listening {
     /// Lines are written whole, each behind the client's address, port and a space
     /// ('127.0.0.1:43210 ', '[::1]:43210 '), or its number on a Unix socket ('client-3 '). Where a
     /// client's last line has no end, it gets one. A line longer than 64 KiB is written in pieces of
-    /// that size, each a line of its own.
+    /// that size, each a line of its own; so each client that sends no line end may hold 64 KiB of
+    /// memory.
     #[arg(long = "tag", hide_short_help = true)]
     pub(super) tag: bool,
 

@@ -30,8 +30,6 @@ pub(super) struct Common {
 pub(super) struct Sizes {
     /// What goes to all is kept for the slowest up to this size: a client's queue.
     pub(super) queue: usize,
-    /// What a client has to take from its full queue for it not to have stayed full.
-    pub(super) sign_of_life: usize,
     /// What is on its way to the near stream at most.
     pub(super) output: usize,
     /// Nobody is read while there is less room than this in front of the output, so that it is given
@@ -47,7 +45,6 @@ impl Default for Sizes {
     fn default() -> Self {
         Self {
             queue: 64 << 10,
-            sign_of_life: 4 << 10,
             output: 1 << 20,
             room: 192 << 10,
             turn: 64 << 10,

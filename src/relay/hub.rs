@@ -365,7 +365,7 @@ impl<T> Hub<T> {
 
     fn timer_has_rung(&mut self, id: usize) {
         if let Some(Some(member)) = self.members.get_mut(id) {
-            member.due = None;
+            member.ring();
         }
     }
 

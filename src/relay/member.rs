@@ -1,14 +1,14 @@
 //! One of the many streams of a hub: its place in what goes to all, and what came from it.
 
-use std::{
-    io,
-    time::{Duration, Instant},
-};
+mod limits;
+
+use std::{io, time::Instant};
 
 use super::{
     carrier::is_passing,
     common::{Common, Sizes},
     lines::Lines,
+    patience::Full,
     pump::NO_MEMORY_PAUSE,
     ring::Ring,
     settling::Settling,
@@ -18,9 +18,6 @@ use crate::{
     outcome::{Counters, Delivery, DownEnd, Expired, Limit, Outcome, Stop, UpEnd},
     stream::{Io, Stream, Want, same_error},
 };
-
-/// A client whose queue stays full for so long is dropped: the others have waited for it.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A client.
 pub(super) struct Member<T> {
@@ -50,8 +47,10 @@ pub(super) struct Member<T> {
     last: Instant,
     /// The last turn has sent something.
     moved: bool,
-    /// Since when its queue is full, and where it was then.
-    full: Option<(Instant, u64)>,
+    /// Its queue is full.
+    full: Option<Full>,
+    /// What its kernel had acknowledged when that was looked at last.
+    acknowledged: u64,
     retry: Option<Instant>,
     watch: Watch,
     settling: Option<Settling>,
@@ -124,6 +123,7 @@ impl<T> Member<T> {
             last: now,
             moved: false,
             full: None,
+            acknowledged: 0,
             retry: None,
             watch: Watch::new(common.linger),
             settling: None,
@@ -139,6 +139,12 @@ impl<T> Member<T> {
     /// Its stream was woken.
     pub(super) fn wake(&mut self) {
         self.blocked = Want::NOTHING;
+    }
+
+    /// The time has come that it asked for. Room for more may have come without a word.
+    pub(super) fn ring(&mut self) {
+        self.due = None;
+        self.blocked.write = false;
     }
 
     /// One turn: sends what it can, reads once, and decides what follows.
@@ -167,7 +173,7 @@ impl<T> Member<T> {
             };
         }
         match self.arm() {
-            Ok(()) if quit != self.quit || (self.moved && self.is_overfull(now)) => Next::Again,
+            Ok(()) if quit != self.quit || (self.moved && self.is_overdue(now)) => Next::Again,
             Ok(()) => next,
             Err(e) => {
                 self.lost = Some(e);
@@ -204,24 +210,6 @@ impl<T> Member<T> {
             received: self.received,
             datagrams: None,
         }
-    }
-
-    /// When it has to be stepped though nothing wakes it.
-    pub(super) fn deadline(&self, common: &Common) -> Option<Instant> {
-        let settling = self.settling.as_ref().map(Settling::next);
-        let watching = self.watch.next().filter(|_| settling.is_none());
-        let full = self.full.map(|(since, _)| since + PATIENCE);
-        [
-            settling,
-            watching,
-            full,
-            self.idle_at(common),
-            self.quit_at(common),
-            self.retry,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
     }
 
     /// Resets it.
@@ -313,13 +301,12 @@ impl<T> Member<T> {
                 Err(e) => self.up_fails(e),
             }
         }
-        let is_full = self.is_up() && self.has_full_queue(common);
-        let moved = |from| self.place >= from + common.sizes.sign_of_life as u64;
-        if self.full.is_some_and(|(_, from)| moved(from)) || !self.is_up() {
+        let moved = |full: Full| full.has_moved(self.place, common.sizes.queue);
+        if self.full.is_some_and(moved) || !self.is_up() {
             self.full = None;
         }
-        if is_full && self.full.is_none() {
-            self.full = Some((now, self.place));
+        if self.full.is_none() && self.is_up() && self.has_full_queue(common) {
+            self.full = Some(Full::new(now, self.place, self.all_acknowledged()));
         }
     }
 
@@ -327,10 +314,6 @@ impl<T> Member<T> {
     fn up_fails(&mut self, e: io::Error) {
         self.up = Up::Failed(e);
         self.blocked.read = false;
-    }
-
-    fn has_full_queue(&self, common: &Common) -> bool {
-        common.log.end() - self.place >= common.sizes.queue as u64
     }
 
     /// Reads once. An open line is kept for the next time.
@@ -465,75 +448,6 @@ impl<T> Member<T> {
             self.lost = Some(io::ErrorKind::TimedOut.into());
         }
         overdue
-    }
-
-    fn expire(&mut self, common: &Common, now: Instant) -> bool {
-        let expired = |at: Option<Instant>| at.is_some_and(|at| now >= at);
-        // One that has just taken something is asked again when there is more for it.
-        if self.is_overfull(now) && !self.moved {
-            if self.has_full_queue(common) {
-                return self.end_by(Limit::Queue, PATIENCE);
-            }
-            // Nobody waits for it at the moment.
-            self.full = None;
-        }
-        if let Some(length) = common.idle.filter(|_| expired(self.idle_at(common))) {
-            return self.end_by(Limit::Idle, length);
-        }
-        if expired(self.quit_at(common)) {
-            self.quit = true;
-            self.down_ends(Down::Ended, common, now);
-        }
-        false
-    }
-
-    fn is_overfull(&self, now: Instant) -> bool {
-        self.full.is_some_and(|(since, _)| now >= since + PATIENCE)
-    }
-
-    /// A limit has run out: it must not look like an end.
-    fn end_by(&mut self, limit: Limit, length: Duration) -> bool {
-        self.stop = Some(Expired { limit, length });
-        self.unacknowledged = Some(self.missing());
-        self.stream.abort();
-        true
-    }
-
-    /// Bytes that its kernel has not acknowledged, as far as ours can tell.
-    fn missing(&self) -> usize {
-        self.stream.backlog().map_or(0, |backlog| backlog.bytes)
-    }
-
-    fn vanished(&mut self, now: Instant) -> bool {
-        if self.watch.next().is_none_or(|at| now < at) {
-            return false;
-        }
-        let sent = self.sent();
-        match self.stream.backlog() {
-            Ok(backlog) if !self.watch.has_vanished(now, backlog, sent) => return false,
-            Ok(_) => self.lost = Some(io::ErrorKind::TimedOut.into()),
-            Err(e) => self.lost = Some(e),
-        }
-        true
-    }
-
-    /// A client that waits for us is not idle.
-    fn idle_at(&self, common: &Common) -> Option<Instant> {
-        let waits = match self.down {
-            Down::Open => !self.blocked.read,
-            Down::Ended | Down::Broken(_) => !self.is_written(&common.output),
-        };
-        if self.settling.is_some() || waits {
-            return None;
-        }
-        self.last.checked_add(common.idle?)
-    }
-
-    fn quit_at(&self, common: &Common) -> Option<Instant> {
-        let waits = matches!((&self.up, &self.down), (Up::Done, Down::Open));
-        self.last
-            .checked_add(common.quit_after?)
-            .filter(|_| waits && self.blocked.read)
     }
 
     fn arm(&mut self) -> io::Result<()> {

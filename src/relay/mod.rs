@@ -10,6 +10,7 @@ mod hub;
 mod lines;
 mod link;
 mod member;
+mod patience;
 mod pipes;
 mod pump;
 mod ring;

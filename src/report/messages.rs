@@ -379,7 +379,7 @@ fn not_delivered(outcome: &Outcome, e: &io::Error, peer: &Peer) -> String {
         n => format!("{} of it not acknowledged", bytes(n as u64)),
     };
     let what = match e.kind() {
-        _ if is_stalled(outcome) => "does not read and was dropped (-k)",
+        _ if is_stalled(outcome) => "does not read fast enough and was dropped (-k)",
         io::ErrorKind::TimedOut => "did not acknowledge it in time (--linger)",
         io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
             "closed or reset the connection"

@@ -120,6 +120,11 @@ pub(crate) trait Stream {
         Ok(Backlog::default())
     }
 
+    /// How long ago the peer's kernel has acknowledged anything, where that is known.
+    fn answered(&self) -> Option<Duration> {
+        None
+    }
+
     /// Bytes that were sent beside those that were given to [`Stream::send`].
     fn overhead(&self) -> u64 {
         0

@@ -170,6 +170,10 @@ impl Stream for Socket {
         Ok(Backlog { bytes, owed })
     }
 
+    fn answered(&self) -> Option<Duration> {
+        Some(os::answers(self.fd().ok()?).ok()?.silence)
+    }
+
     fn raw(&self) -> Option<Raw<'_>> {
         // The end of what was reset looks like a clean one to splice(2).
         let fd = self.fd().ok().filter(|_| self.reset.is_none())?;

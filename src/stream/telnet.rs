@@ -6,7 +6,10 @@
 
 mod nvt;
 
-use std::{io, time::Instant};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use super::{Backlog, Io, Stream, Want, same_error};
 use nvt::{Heard, IAC, Nvt};
@@ -238,6 +241,10 @@ impl Stream for Telnet {
 
     fn backlog(&self) -> io::Result<Backlog> {
         self.inner.backlog()
+    }
+
+    fn answered(&self) -> Option<Duration> {
+        self.inner.answered()
     }
 
     fn overhead(&self) -> u64 {

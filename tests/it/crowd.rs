@@ -6,6 +6,7 @@ use std::{
     env, fs,
     io::{BufRead, BufReader, PipeReader, Read, Write},
     sync::{Arc, Barrier},
+    thread::sleep,
     time::{Duration, Instant},
 };
 
@@ -199,6 +200,52 @@ fn who_never_reads_is_dropped_and_the_others_lose_nothing() {
     let lines: Vec<_> = done.stderr.lines().filter(|l| l.contains(&name)).collect();
     assert_eq!(lines.len(), 1, "{}", done.stderr);
     assert!(done.took < Duration::from_secs(12), "{:?}", done.took);
+}
+
+#[test]
+fn who_reads_slowly_stays_and_who_reads_next_to_nothing_does_not() {
+    let pace = |each: usize, pause: Duration, stays: bool, family: Family| {
+        move || {
+            let options: &[&str] = if stays {
+                &["-k", "--idle-timeout=1s"]
+            } else {
+                &["-k"]
+            };
+            let tool = Tool::listen_at(family, options).stdin(In::Pipe);
+            let (mut run, spot) = tool.start_listening_at();
+            let mut stdin = run.take_stdin();
+            let feed = spawn(move || while stdin.write_all(&[b'x'; 65536]).is_ok() {});
+            let mut peer = Peer::connect(spot);
+            let began = Instant::now();
+            let mut chunk = vec![0; each];
+            while began.elapsed() < Duration::from_secs(if stays { 8 } else { 14 }) {
+                let reads = peer.socket.read(&mut chunk).is_ok_and(|n| n > 0);
+                if !reads || (!stays && !run.stderr.so_far().is_empty()) {
+                    break;
+                }
+                sleep(pause);
+            }
+            let errors = String::from_utf8(run.stderr.so_far()).unwrap();
+            let dropped = errors.contains("does not read fast enough");
+            assert_eq!(errors.is_empty(), stays, "{family:?}: {errors}");
+            assert_eq!(dropped, !stays, "{family:?}: {errors}");
+            run.signal(Signal::TERM);
+            let _ = run.wait();
+            feed.join();
+        }
+    };
+    let readers: Vec<_> = Family::ALL
+        .into_iter()
+        .flat_map(|family| {
+            [
+                spawn(pace(10_000, ms(100), true, family)),
+                spawn(pace(300, ms(300), false, family)),
+            ]
+        })
+        .collect();
+    for reader in readers {
+        reader.join();
+    }
 }
 
 #[test]

@@ -3,7 +3,10 @@
 use std::{cell::RefCell, rc::Rc};
 
 use super::*;
-use crate::outcome::{Status, UpEnd};
+use crate::{
+    outcome::{Status, UpEnd},
+    stream::{Backlog, Owed},
+};
 
 /// Gives and takes what it is told to.
 #[derive(Clone, Default)]
@@ -17,6 +20,9 @@ struct Hands {
     /// How much it takes.
     takes: usize,
     taken: Vec<u8>,
+    /// What the peer's kernel has not acknowledged, and how long ago it has answered.
+    missing: usize,
+    answered: Option<Duration>,
     finished: bool,
     aborted: bool,
 }
@@ -56,6 +62,17 @@ impl Stream for Toy {
     }
 
     fn number(&mut self, _: usize) {}
+
+    fn backlog(&self) -> io::Result<Backlog> {
+        Ok(Backlog {
+            bytes: self.0.borrow().missing,
+            owed: Owed::Nothing,
+        })
+    }
+
+    fn answered(&self) -> Option<Duration> {
+        self.0.borrow().answered
+    }
 }
 
 fn toy(gives: &[u8], takes: usize) -> Toy {
@@ -98,9 +115,10 @@ fn who_takes_nothing_is_dropped_after_five_seconds_and_the_others_get_everything
     let mut hub = hub(&near, None);
     hub.join(Box::new(good.clone()), None, "good", now);
     hub.join(Box::new(bad.clone()), None, "bad", now);
-    assert_eq!(settled(&mut hub, &[], now), Some(now + 5 * SECOND));
+    assert_eq!(settled(&mut hub, &[], now), Some(now + SECOND));
     assert_eq!(good.0.borrow().taken.len(), 1000 + (64 << 10));
-    settled(&mut hub, &[1], now + 4 * SECOND);
+    let next = settled(&mut hub, &[1], now + 4 * SECOND);
+    assert_eq!(next, Some(now + 5 * SECOND));
     assert_eq!(hub.len(), 2);
     settled(&mut hub, &[], now + 5 * SECOND);
     let gone: Vec<_> = hub.gone().collect();
@@ -113,20 +131,58 @@ fn who_takes_nothing_is_dropped_after_five_seconds_and_the_others_get_everything
 }
 
 #[test]
-fn a_trickle_does_not_count_as_reading_and_a_stream_does() {
-    for (each, stays) in [(100, false), (2000, true)] {
+fn who_takes_less_than_a_queue_in_five_seconds_is_dropped_and_who_takes_more_stays() {
+    for (each, stays) in [(3 << 10, false), (20 << 10, true)] {
         let mut now = Instant::now();
         let near = toy(&vec![7; 300 << 10], ALL);
         let slow = toy(b"", 0);
         let mut hub = hub(&near, None);
         hub.join(Box::new(slow.clone()), None, "slow", now);
-        for _ in 0..12 {
+        for _ in 0..15 {
             settled(&mut hub, &[0], now);
             now += SECOND;
             slow.0.borrow_mut().takes = each;
         }
         assert_eq!(hub.len() == 1, stays, "{each} bytes a second");
     }
+}
+
+#[test]
+fn what_is_acknowledged_is_read_though_the_socket_takes_no_more() {
+    for (each, stays) in [(3 << 10, false), (20 << 10, true)] {
+        let mut now = Instant::now();
+        let near = toy(&vec![7; 600 << 10], ALL);
+        let slow = toy(b"", 400 << 10);
+        slow.0.borrow_mut().missing = 400 << 10;
+        let mut hub = hub(&near, None);
+        hub.join(Box::new(slow.clone()), None, "slow", now);
+        for _ in 0..15 {
+            settled(&mut hub, &[], now);
+            now += SECOND;
+            slow.0.borrow_mut().missing -= each;
+        }
+        assert_eq!(hub.len() == 1, stays, "{each} bytes a second");
+    }
+}
+
+#[test]
+fn who_acknowledges_is_not_idle() {
+    let now = Instant::now();
+    let near = toy(b"for you", ALL);
+    let slow = toy(b"", ALL);
+    slow.0.borrow_mut().missing = 7;
+    let mut hub = hub(&near, Some(3 * SECOND));
+    hub.join(Box::new(slow.clone()), None, "slow", now);
+    assert_eq!(settled(&mut hub, &[], now), Some(now + 3 * SECOND));
+    slow.0.borrow_mut().missing = 2;
+    slow.0.borrow_mut().answered = Some(SECOND);
+    let next = settled(&mut hub, &[], now + 3 * SECOND);
+    assert_eq!(next, Some(now + 5 * SECOND), "from the acknowledgement on");
+    // An answer without progress is only a probe's.
+    slow.0.borrow_mut().answered = Some(Duration::ZERO);
+    settled(&mut hub, &[], now + 5 * SECOND);
+    let (_, outcome) = hub.gone().next().unwrap();
+    assert_eq!(outcome.status(), Status::Idle);
 }
 
 #[test]

@@ -21,7 +21,6 @@ const LINE: usize = 40;
 /// Small, so that every limit is reached all the time.
 const SIZES: Sizes = Sizes {
     queue: 100,
-    sign_of_life: 10,
     output: 1200,
     room: 400,
     turn: 120,
