@@ -20,10 +20,10 @@ pub(super) struct Listening {
     ///
     /// What they send goes to stdout, which stays open; stdin goes to everybody who is connected,
     /// and is not read while nobody is. A client that has ended is closed once it has got what was
-    /// there for it and what it sent is written. Stdin is read at the pace of the slowest client; one
-    /// that takes less than 64 KiB in 5 seconds while as much is waiting for it is dropped. The
-    /// failure of one client ends nothing but its own connection, and is told on stderr.
-    /// --idle-timeout is about each client.
+    /// there for it and what it sent is written; of a regular file it gets the rest first. Stdin is
+    /// read at the pace of the slowest client; one that takes less than 64 KiB in 5 seconds while as
+    /// much is waiting for it is dropped. The failure of one client ends nothing but its own
+    /// connection, and is told on stderr. --idle-timeout is about each client.
     ///
     /// With -u everybody who sends something is a peer. What they send is written to stdout as it
     /// comes, and stdin goes to all of them. At most 1,024 are remembered; who has been silent for

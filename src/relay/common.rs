@@ -13,6 +13,8 @@ pub(super) struct Common {
     pub(super) input_ended: bool,
     /// That is passed on to them as a FIN.
     pub(super) fin: bool,
+    /// Those that have ended themselves get what is still to come, too.
+    pub(super) to_the_end: bool,
     /// What came from all of them and is not written yet.
     pub(super) output: Ring,
     /// Where lines are taken apart.

@@ -36,7 +36,9 @@ pub(crate) struct HubRules {
     pub nothing_to_send: bool,
     /// The end of what goes to all is passed on as soon as it is there.
     pub fin: bool,
-    /// After that a member is done with once nothing has come from it for so long.
+    /// A member that has ended gets all that is still to come: it comes at once, and it ends.
+    pub to_the_end: bool,
+    /// After the end a member is done with once nothing has come from it for so long.
     pub quit_after: Option<Duration>,
     /// How long acknowledgements may take, from the last one.
     pub linger: Duration,
@@ -107,6 +109,7 @@ impl<T> Hub<T> {
                 log: Ring::new(sizes.queue),
                 input_ended: rules.nothing_to_send,
                 fin: rules.fin,
+                to_the_end: rules.to_the_end,
                 output: Ring::new(sizes.output),
                 scratch: Vec::new(),
                 quit_after: rules.quit_after,

@@ -38,7 +38,7 @@ pub(super) struct Member<T> {
     joined: u64,
     /// Its next one.
     place: u64,
-    /// Where the log ends for a client that has ended.
+    /// Where the log ends for a client that has ended and does not stay to the end of all.
     until: Option<u64>,
     /// Where in the output its last byte is.
     written_at: u64,
@@ -363,7 +363,7 @@ impl<T> Member<T> {
     fn down_ends(&mut self, down: Down, common: &Common, now: Instant) {
         self.down = down;
         self.last = now;
-        self.until = Some(common.log.end());
+        self.until = (!common.to_the_end).then(|| common.log.end());
     }
 
     /// Passes an open line on, with an end of its own, as soon as there is room for it.
@@ -382,10 +382,11 @@ impl<T> Member<T> {
     }
 
     /// Passes our end on, when it is time: at the input's end, or when everything that came from a
-    /// client that has ended is written.
+    /// client that has ended is written, and nothing more is to come for it.
     fn part(&mut self, common: &Common, now: Instant) {
         let ended = matches!(self.down, Down::Ended) && self.is_written(&common.output);
-        let due = ended || (common.input_ended && common.fin);
+        let no_more = common.input_ended || self.until.is_some();
+        let due = (ended && no_more) || (common.input_ended && common.fin);
         let can = self.is_writable() && self.retry.is_none();
         if !due || !can || self.place < self.end(&common.log) {
             return;

@@ -104,6 +104,7 @@ impl House {
                 OnInputEnd::Shutdown => true,
                 OnInputEnd::Keep => false,
             },
+            to_the_end: kind == InputKind::File,
             quit_after: transfer.quit_after,
             linger: transfer.linger,
             idle: plan.limits.idle,

@@ -34,7 +34,9 @@ pub(crate) enum InputKind {
     Terminal,
     /// A pipe without a name, or a socket: whoever is at its other end may have nothing to say.
     Pipe,
-    /// A file, a named pipe or a device.
+    /// A regular file: it never waits, and it ends by itself.
+    File,
+    /// A named pipe or a device.
     Other,
 }
 
@@ -188,6 +190,7 @@ fn take_input(reactor: &Reactor) -> io::Result<(Option<Descriptor>, InputKind)> 
         FileType::CharacterDevice if rustix::termios::isatty(stdin) => InputKind::Terminal,
         FileType::Fifo if os::is_anonymous_pipe(stdin) => InputKind::Pipe,
         FileType::Socket => InputKind::Pipe,
+        FileType::RegularFile => InputKind::File,
         _ => InputKind::Other,
     };
     let fd = replace(stdin, rustix::stdio::dup2_stdin)?;

@@ -89,6 +89,38 @@ fn stdin_goes_to_everybody_who_is_there() {
 }
 
 #[test]
+fn who_has_ended_gets_all_of_a_file_and_of_a_pipe_what_was_there() {
+    let data = random_bytes(8 << 20, 72);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("data");
+    std::fs::write(&path, &data).unwrap();
+    for (family, options) in [
+        (Family::Tcp, &["-k", "--accept=1"][..]),
+        (Family::Unix, &["-k", "--accept=1"]),
+        (Family::Tcp, &["-k", "--accept=1", "--no-shutdown"]),
+    ] {
+        let tool = Tool::listen_at(family, options).stdin(In::File(path.clone()));
+        let (run, spot) = tool.start_listening_at();
+        let mut peer = Peer::connect(spot);
+        peer.send(b"and you?");
+        peer.half_close();
+        // It has been heard before anything is taken.
+        run.stdout().wait_for(8);
+        assert!(peer.recv_all() == data, "{family:?} {options:?}");
+        peer.close();
+        run.wait().succeeds().wrote(b"and you?");
+    }
+    let (mut run, port) = keep(&["--accept=1"]).stdin(In::Pipe).start_listening();
+    let mut peer = Peer::connect(port);
+    run.write(b"some");
+    assert_eq!(peer.recv(4), b"some");
+    peer.half_close();
+    assert_eq!(peer.recv_all(), b"");
+    peer.close();
+    run.wait().succeeds();
+}
+
+#[test]
 fn stdin_is_not_read_while_nobody_is_there() {
     let (rx, tx) = pipe();
     let left = rx.try_clone().unwrap();

@@ -86,6 +86,7 @@ fn hub(near: &Toy, idle: Option<Duration>) -> Hub<&'static str> {
     let rules = HubRules {
         nothing_to_send: false,
         fin: true,
+        to_the_end: false,
         quit_after: None,
         linger: Duration::from_secs(10),
         idle,
