@@ -37,6 +37,11 @@ pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
         Err(error) => return give_up(stage, &error, &target),
     };
     let places: Vec<String> = listener.addresses().iter().map(place).collect();
+    let keep = listen.keep_open.as_ref();
+    let near = match keep.map(|_| serve::prepare(stage, plan)).transpose() {
+        Ok(near) => near,
+        Err(status) => return status,
+    };
     if let Err(status) = tell(stage, listener.addresses(), false) {
         return status;
     }
@@ -47,8 +52,8 @@ pub(super) fn run(stage: &mut Stage, listen: &Listen, plan: &Plan) -> Status {
     {
         return status;
     }
-    if let Some(keep) = &listen.keep_open {
-        return serve::run(stage, listener, keep, plan);
+    if let (Some(keep), Some(near)) = (keep, near) {
+        return serve::run(stage, near, listener, keep, plan);
     }
     let client = match listener.accept_one(&mut stage.reactor, deadline) {
         Ok(client) => client,

@@ -10,7 +10,7 @@ use crate::{
     event::{Deadline, Wake},
     net::{self, Address, Client, Door, Listener, Phase},
     os,
-    outcome::{Limit, Status, Stop},
+    outcome::{Limit, Setback, Status, Stop},
     plan::{Input, KeepOpen, OnInputEnd, Plan},
     relay::{Failure, Hub, HubRules, Turn},
     report::{Peer, StdioFailure, place, reason},
@@ -23,23 +23,32 @@ const MOST: u64 = 4096;
 /// So many clients are let in before the others have their turn again.
 const ADMITTED_AT_ONCE: usize = 64;
 
+/// Takes standard input and output over: what can fail, before anybody is told that we listen.
+pub(super) fn prepare(stage: &Stage, plan: &Plan) -> Result<Stdio, Status> {
+    let input = plan.transfer.input == Input::Stdin;
+    Stdio::take(&stage.reactor, input, false).map_err(|e| {
+        stage
+            .report
+            .failure(&format!("cannot start: {}", reason(&e)));
+        Setback::Failed.status()
+    })
+}
+
 /// Serves clients until something ends the run.
-pub(super) fn run(stage: &mut Stage, listener: Listener, keep: &KeepOpen, plan: &Plan) -> Status {
+pub(super) fn run(
+    stage: &mut Stage,
+    near: Stdio,
+    listener: Listener,
+    keep: &KeepOpen,
+    plan: &Plan,
+) -> Status {
     let places: Vec<String> = listener.addresses().iter().map(place).collect();
     let descriptors = os::raise_descriptor_limit();
     let most = keep.max_conns.unwrap_or_else(|| share_of(descriptors));
     stage
         .report
         .fact(|| format!("at most {most} clients at once"));
-    let mut house = match House::open(stage, listener, keep, plan, most) {
-        Ok(house) => house,
-        Err(e) => {
-            stage
-                .report
-                .failure(&format!("cannot start: {}", reason(&e)));
-            return Status::Local;
-        }
-    };
+    let mut house = House::open(stage, near, listener, keep, plan, most);
     let end = house.serve(stage, plan.limits.accept);
     house.close(stage, end, &places.join(", "))
 }
@@ -87,13 +96,13 @@ enum End {
 impl House {
     fn open(
         stage: &Stage,
+        near: Stdio,
         listener: Listener,
         keep: &KeepOpen,
         plan: &Plan,
         most: usize,
-    ) -> io::Result<Self> {
+    ) -> Self {
         let transfer = &plan.transfer;
-        let near = Stdio::take(&stage.reactor, transfer.input == Input::Stdin, false)?;
         let kind = near.input_kind();
         log::debug!("standard input: {kind:?}");
         let nothing_to_send = kind == InputKind::Nothing;
@@ -110,7 +119,7 @@ impl House {
             idle: plan.limits.idle,
         };
         stage.clients.set(Some(0));
-        Ok(Self {
+        Self {
             door: Door::new(listener, keep.accept),
             hub: Hub::new(wrap::near(near, transfer.lines), &rules),
             most,
@@ -120,7 +129,7 @@ impl House {
             terminal: kind == InputKind::Terminal,
             worst: Status::Success,
             empty_since: Instant::now(),
-        })
+        }
     }
 
     fn serve(&mut self, stage: &mut Stage, accept: Option<Duration>) -> End {

@@ -285,6 +285,29 @@ fn the_last_words_of_who_leaves_in_the_middle_are_written() {
 }
 
 #[test]
+fn who_has_too_few_descriptors_to_start_does_not_say_that_it_has() {
+    let (mut failed, mut started) = (0, 0);
+    for limit in 8..20 {
+        let limit = format!("ulimit -n {limit}; exec \"$@\"");
+        let options = ["--accept-timeout=10ms", "--print-port"];
+        let done = Tool::oxnc(&["-lk", "127.0.0.1", "0"])
+            .args(&options)
+            .under(&["sh", "-c", &limit, "sh"])
+            .stdin(In::Pipe)
+            .run();
+        let told = done.stderr.starts_with(|c: char| c.is_ascii_digit());
+        if told {
+            done.exits(124);
+            started += 1;
+        } else {
+            done.fails(1, &["too many open files"]);
+            failed += 1;
+        }
+    }
+    assert!(failed > 0 && started > 0, "{failed}, {started}");
+}
+
+#[test]
 fn without_descriptors_clients_wait_and_nothing_spins() {
     let limit = "ulimit -n 16; exec \"$@\"";
     let tool = keep(&["--max-conns=100"]).under(&["sh", "-c", limit, "sh"]);
