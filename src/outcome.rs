@@ -270,8 +270,7 @@ impl Outcome {
             (_, UpEnd::NotDelivered(_), _) | (None, UpEnd::Cut, _) => NotDelivered,
             (_, _, DownEnd::Broken(_)) => Broken,
             (Some(Stop::Expired(what)), up, _) => match (what.limit, up) {
-                (_, UpEnd::Refused(_)) => Expired,
-                (Limit::Idle, _) => Idle,
+                (Limit::Idle, UpEnd::Delivered | UpEnd::Open) => Idle,
                 _ => Expired,
             },
             (None, UpEnd::Refused(_), _) => NotStarted,

@@ -8,7 +8,9 @@
 //! | socket → file, socket → /dev/null | splice(2) into a pipe of 1 MiB, and out of it |
 //!
 //! Descriptors are blocking, so there is no call but these. An end is passed on, and nothing is
-//! checked: whether everything has arrived, and who is at the other end.
+//! checked: whether everything has arrived, and who is at the other end. It is no limit of what can be
+//! reached: the receiver is woken by the first byte that comes (oxnc waits for many where many are to
+//! be expected), and how the four processes share two processors is luck as well.
 
 use std::{
     io,

@@ -180,9 +180,9 @@ pub(crate) fn targets(rows: &[Row]) -> String {
             continue;
         };
         let line = match (case.input, case.output) {
-            (Input::File, Output::Null) | (Input::Pipe, Output::Pipe) => {
-                group.fastest_peer().map(|peer| zero_copy(ours, peer))
-            }
+            (Input::File, Output::Null) | (Input::Pipe, Output::Pipe) => group
+                .fastest_peer()
+                .and_then(|peer| zero_copy(ours, peer, &group)),
             (Input::File, Output::File) => to_file(ours, &group),
             _ => None,
         };
@@ -197,12 +197,14 @@ pub(crate) fn targets(rows: &[Row]) -> String {
     format!("Targets:\n\n{text}")
 }
 
-fn zero_copy(ours: &Figures, peer: &Figures) -> (bool, String) {
+fn zero_copy(ours: &Figures, peer: &Figures, group: &Group<'_>) -> Option<(bool, String)> {
     let (rate, cpu) = (ours.rate / peer.rate, ours.cpu / peer.cpu);
+    let limit = ours.rate / group.figures("limit")?.rate;
     let words = format!(
-        "{rate:.2} times the fastest peer (at least 1.5) at {cpu:.2} of its CPU (at most 0.65)"
+        "{rate:.2} times the fastest peer (at least 1.5) at {cpu:.2} of its CPU (at most 0.65), or \
+         {limit:.2} times the limit (at least 0.95)"
     );
-    (rate >= 1.5 && cpu <= 0.65, words)
+    Some(((rate >= 1.5 && cpu <= 0.65) || limit >= 0.95, words))
 }
 
 fn to_file(ours: &Figures, group: &Group<'_>) -> Option<(bool, String)> {

@@ -43,7 +43,10 @@ impl Words {
         }
         self.check_scan()?;
         self.check_pairs()?;
-        let lookup = lookup(&self.names);
+        let lookup = Lookup {
+            services: self.personality == Personality::Nc,
+            ..lookup(&self.names)
+        };
         let transfer = Transfer {
             recv_limit: self.datagrams.recv_limit,
             ..transfer(&self.end_of_data, &self.lines, self.personality)
@@ -370,6 +373,7 @@ fn lookup(names: &Names) -> Lookup {
     Lookup {
         family,
         numeric: names.numeric,
+        services: false,
     }
 }
 
@@ -446,7 +450,7 @@ fn check_lookup(lookup: Lookup, host: Option<&Host>, port: Option<&Port>) -> Res
         }
     }
     match port {
-        Some(Port::Service(name)) if lookup.numeric => Err(format!(
+        Some(Port::Service(name)) if lookup.numeric && !lookup.services => Err(format!(
             "'-n' excludes the service name {}; give its number",
             quoted(name)
         )),

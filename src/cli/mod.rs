@@ -117,6 +117,9 @@ fn parse_with(args: Vec<OsString>, inherited: Option<usize>) -> Result<Plan, Sto
             _ => Stop::Usage(usage::line(&error, &command, &args, personality)),
         })?;
     words.personality = personality;
+    if personality == Personality::Nc {
+        words = words.without_what_nc_lets_pass();
+    }
     words.into_plan(inherited).map_err(Stop::Usage)
 }
 

@@ -4,6 +4,7 @@ use std::{ffi::OsString, os::unix::ffi::OsStrExt as _, path::Path};
 
 use clap::{Args, ValueEnum};
 
+use super::Words;
 use crate::plan::Personality;
 
 #[derive(Args, Debug)]
@@ -26,6 +27,36 @@ pub(super) struct Compat {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Named {
     Nc,
+}
+
+impl Words {
+    /// The words without what `nc` lets pass although there is nothing to do for it.
+    pub(super) fn without_what_nc_lets_pass(mut self) -> Self {
+        if self.names.unix {
+            (self.names.ipv4, self.names.ipv6) = (false, false);
+        }
+        if !self.scanning.scan {
+            self.scanning.random = false;
+        }
+        if self.proxies.proxy.is_none() {
+            (self.proxies.kind, self.proxies.user) = (None, None);
+        }
+        if self.connecting.pass_fd {
+            (self.lines.crlf, self.lines.telnet, self.lines.interval) = (false, false, None);
+            (self.end_of_data.no_stdin, self.end_of_data.shutdown) = (false, false);
+            self.end_of_data.quit_after = None;
+        }
+        // strtonum(3) skips blanks and takes a sign.
+        for port in self.operands.iter_mut().skip(1) {
+            let number = port.to_str().map(|word| word.trim_start());
+            if let Some(digits) = number.map(|word| word.strip_prefix('+').unwrap_or(word))
+                && digits.starts_with(|c: char| c.is_ascii_digit())
+            {
+                *port = digits.into();
+            }
+        }
+        self
+    }
 }
 
 /// Under which name the program speaks, and whose ways it has.

@@ -55,7 +55,9 @@ impl Address {
         if let Some(name) = address.abstract_name() {
             return Some(Self::Unix(UnixAddress::Abstract(name.to_owned())));
         }
-        let path = OsStr::from_bytes(address.path_bytes()?);
+        // getsockname(2) adds a NUL even where there is no room for it, unix(7).
+        let path = address.path_bytes()?;
+        let path = OsStr::from_bytes(path.strip_suffix(b"\0").unwrap_or(path));
         Some(Self::Unix(UnixAddress::Path(path.into())))
     }
 }

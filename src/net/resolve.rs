@@ -75,7 +75,10 @@ impl Request {
     fn new(query: &Query<'_>) -> Self {
         let mut flags = if query.passive { libc::AI_PASSIVE } else { 0 };
         if query.lookup.numeric {
-            flags |= libc::AI_NUMERICHOST | libc::AI_NUMERICSERV;
+            flags |= libc::AI_NUMERICHOST;
+            if !query.lookup.services {
+                flags |= libc::AI_NUMERICSERV;
+            }
         }
         let address = match query.lookup.family {
             Family::Any => libc::AF_UNSPEC,

@@ -169,6 +169,8 @@ pub struct Lookup {
     pub family: Family,
     /// `AI_NUMERICHOST | AI_NUMERICSERV`: nothing is looked up by name.
     pub numeric: bool,
+    /// But names of services are.
+    pub services: bool,
 }
 
 /// The address families that a run may use.

@@ -52,6 +52,8 @@ pub(crate) struct Rules {
     pub keepalive: bool,
     /// How long nothing may move.
     pub idle: Option<Duration>,
+    /// Idleness is an end like any other, unless something is missing.
+    pub idle_is_end: bool,
     /// Bytes a direction may hold.
     pub buffer: usize,
     /// Who has sent so many bytes between two waits is expected to go on like that, and is waited for
@@ -85,6 +87,8 @@ pub(crate) struct Link {
     peer_ended: bool,
     /// We leave while our input could still give something; that must not look like its end.
     leaving: bool,
+    /// It was idle for too long, which is an end.
+    idle_is_over: bool,
     /// We leave although the peer could still send something (`-q`, `-W`, `--send-only`).
     quit: bool,
     settling: Option<Settling>,
@@ -130,6 +134,7 @@ impl Link {
             expecting: None,
             peer_ended: false,
             leaving: false,
+            idle_is_over: false,
             quit: false,
             settling: None,
             unconfirmed: false,
@@ -223,9 +228,14 @@ impl Link {
         if self.vanished(now)? || !self.still_there()? {
             return Ok(Judgement::Over);
         }
-        Ok(self
-            .idle_expired(now)
-            .map_or(Judgement::Wait, Judgement::Expired))
+        Ok(match self.idle_expired(now) {
+            None => Judgement::Wait,
+            Some(_) if self.rules.idle_is_end && self.is_at_rest() => {
+                self.end_idle(now);
+                Judgement::Again
+            }
+            Some(expired) => Judgement::Expired(expired),
+        })
     }
 
     fn judge_failures(&mut self) -> Option<Judgement> {
@@ -258,17 +268,13 @@ impl Link {
             return;
         }
         let unheard = self.up.taken() == 0 && self.up.source_is_blocked();
-        let on_peer_end = if self.down.is_at_limit() {
+        let on_peer_end = if self.down.is_at_limit() || self.idle_is_over {
             OnPeerEnd::Exit
         } else {
             self.rules.on_peer_end
         };
         match on_peer_end {
-            OnPeerEnd::Exit => {
-                self.leaving = self.up.taken() > 0 && !self.rules.terminal;
-                self.up.hold(self.leaving);
-                self.up.end_source(now);
-            }
+            OnPeerEnd::Exit => self.leave(now),
             OnPeerEnd::Auto if self.rules.terminal => self.up.end_source(now),
             // A server that answered and left.
             OnPeerEnd::Auto if self.rules.may_leave && unheard && self.down.taken() > 0 => {
@@ -282,6 +288,13 @@ impl Link {
                 }
             }
         }
+    }
+
+    /// Leaves although our input could still give something.
+    fn leave(&mut self, now: Instant) {
+        self.leaving = self.up.taken() > 0 && !self.rules.terminal;
+        self.up.hold(self.leaving);
+        self.up.end_source(now);
     }
 
     /// Both directions are done. Before that counts as success the peer's kernel has to have it all.
@@ -393,6 +406,20 @@ impl Link {
             limit: Limit::Idle,
             length,
         })
+    }
+
+    /// Whether nothing that has come waits for anything.
+    fn is_at_rest(&self) -> bool {
+        !self.idle_is_over && self.up.held() == 0 && self.down.held() == 0
+    }
+
+    /// Ends both directions, as far as they have not ended.
+    fn end_idle(&mut self, now: Instant) {
+        (self.idle_is_over, self.quit) = (true, true);
+        self.down.end_source(now);
+        if self.peer_ended && self.up.is_open() {
+            self.leave(now);
+        }
     }
 
     fn idle_at(&self) -> Option<Instant> {

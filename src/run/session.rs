@@ -82,6 +82,7 @@ fn join(stage: &Stage, far: Box<dyn Stream>, plan: &Plan, role: Role) -> io::Res
         linger: transfer.linger,
         keepalive: !plan.socket_options.iter().any(sets_keepalive_times),
         idle: plan.limits.idle,
+        idle_is_end: plan.personality == Personality::Nc,
         buffer: BUFFER,
         much: MUCH,
     };

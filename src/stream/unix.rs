@@ -63,6 +63,8 @@ enum Next {
 impl UnixSocket {
     /// Takes over a socket that is connected and non-blocking.
     pub(crate) fn new(reactor: &Reactor, socket: OwnedFd) -> io::Result<Self> {
+        // Whoever has set it would read the mark of a cut as data.
+        sockopt::set_socket_oobinline(&socket, false)?;
         Ok(Self {
             source: Some(reactor.adopt(socket)?),
             marked: Cell::new(false),

@@ -261,6 +261,18 @@ fn a_receiver_that_reads_after_a_cut_gets_what_was_sent_and_fails() {
 }
 
 /// Some program's own out-of-band byte: it is skipped, as by everybody else, and no cut.
+/// SO_OOBINLINE, which would make the mark of a cut the last byte of the data.
+#[test]
+fn a_cut_is_a_cut_whatever_the_socket_is_set_to() {
+    let (receiver, spot) = listening(&["--sockopt", "1:10:1"]);
+    let mut sender = Tool::connect(spot, &[]).stdin(In::Pipe).start();
+    sender.write(b"some of it");
+    receiver.stdout().wait_for(10);
+    sender.signal(Signal::TERM);
+    sender.wait().dies_of(Signal::TERM);
+    receiver.wait().fails(3, &[]).wrote(b"some of it");
+}
+
 #[test]
 fn an_out_of_band_byte_in_mid_stream_is_not_a_cut() {
     for pause in [false, true] {

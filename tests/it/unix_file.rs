@@ -275,10 +275,12 @@ fn the_longest_path_works_and_longer_ones_are_wrong() {
     let base = dir.path().to_str().unwrap();
     let path_of = |length: usize| format!("{base}/{}", "x".repeat(length - base.len() - 1));
     let longest = path_of(107);
-    let run = Tool::oxnc(&["-lU", &longest]).start();
+    let run = Tool::oxnc(&["-vlU", &longest]).start();
     run.listens_on(OsStr::new(&longest));
     Tool::oxnc(&["-NU", &longest]).run().succeeds();
-    run.wait().succeeds();
+    let done = run.wait();
+    let first = format!("oxnc: listening on {longest}\n");
+    assert!(done.stderr.starts_with(&first), "{}", done.stderr);
     for length in [108, 109, 130, 4000] {
         for option in ["-U", "-lU"] {
             let done = Tool::oxnc(&[option, &path_of(length)]).run();

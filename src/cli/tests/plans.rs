@@ -231,6 +231,7 @@ fn each_option_changes_its_part_of_the_plan() {
             connect(p).lookup = Lookup {
                 family: Family::V4,
                 numeric: true,
+                services: false,
             };
             p.numeric = true;
             p.transfer.on_input_end = OnInputEnd::Shutdown;

@@ -44,6 +44,7 @@ fn rules(dice: &mut Dice) -> Rules {
         keepalive: true,
         idle: dice.one_in(4).then_some(Duration::from_secs(60)),
         buffer: 1 + dice.below(200),
+        idle_is_end: dice.one_in(2),
         much: 1 + dice.below(150),
     }
 }
@@ -237,7 +238,8 @@ fn check(run: &Run) {
         let left = far.last == Last::Silence
             || rules.quit_after.is_some()
             || rules.send_only
-            || rules.recv_limit.is_some();
+            || rules.recv_limit.is_some()
+            || (rules.idle_is_end && rules.idle.is_some());
         assert!(
             near.output == far.input[..far.given] && (left || near.output == far.input),
             "seed {seed}"

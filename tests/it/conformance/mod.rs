@@ -12,6 +12,7 @@
 mod arguments;
 mod connecting;
 mod differences;
+mod lenient;
 mod lines;
 mod listener;
 mod pass_fd;
