@@ -88,7 +88,6 @@ differences! {
             let (run, port) = nc.listening(nc.listens(&["-lk"]).stdout(Out::Full));
             let mut client = nc.client(port);
             client.send(b"data\n");
-            client.half_close();
             nc.saw(run)
         },
         nc: Some(hangs()),
