@@ -41,7 +41,11 @@ impl Words {
         if self.proxies.proxy.is_none() {
             (self.proxies.kind, self.proxies.user) = (None, None);
         }
+        if self.listening.listen {
+            self.connecting.pass_fd = false;
+        }
         if self.connecting.pass_fd {
+            self.datagrams.recv_limit = None;
             (self.lines.crlf, self.lines.telnet, self.lines.interval) = (false, false, None);
             (self.end_of_data.no_stdin, self.end_of_data.shutdown) = (false, false);
             self.end_of_data.quit_after = None;

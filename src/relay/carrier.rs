@@ -92,6 +92,7 @@ impl Carrier {
             self.keep(lease);
             match taken {
                 Err(e) if refuses(&e) => self.splices = false,
+                Ok(Io::Blocked | Io::Eof) if from.is_at_mark() => {}
                 other => return other,
             }
         }

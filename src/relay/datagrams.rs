@@ -479,9 +479,11 @@ impl Exchange {
         }
     }
 
-    /// Input is for a peer, and not read before there is one.
+    /// Input is for a peer, and not read before there is one. Who had to wait for a peer has an answer,
+    /// even if that was all it was to hear.
     fn wants_input(&self) -> bool {
-        let open = self.up.input == Input::Open && !self.has_heard_enough();
+        let answers = self.rules.receiver && self.up.sent.datagrams == 0;
+        let open = self.up.input == Input::Open && (answers || !self.has_heard_enough());
         let has_peer = self.has_peer && !(self.rules.everyone && self.flows.is_empty());
         open && has_peer
     }

@@ -87,6 +87,8 @@ pub(crate) struct Link {
     peer_ended: bool,
     /// We leave while our input could still give something; that must not look like its end.
     leaving: bool,
+    /// The reader of our output has gone, and nothing of ours is left to be taken.
+    unheard: bool,
     /// It was idle for too long, which is an end.
     idle_is_over: bool,
     /// We leave although the peer could still send something (`-q`, `-W`, `--send-only`).
@@ -134,6 +136,7 @@ impl Link {
             expecting: None,
             peer_ended: false,
             leaving: false,
+            unheard: false,
             idle_is_over: false,
             quit: false,
             settling: None,
@@ -219,7 +222,7 @@ impl Link {
             return Ok(self.settle(now));
         }
         if self.is_unheard()? {
-            self.up.hold(false);
+            self.end_unheard();
             return Ok(Judgement::Again);
         }
         if let Some(judgement) = self.quit(now)? {
@@ -322,20 +325,31 @@ impl Link {
         Judgement::Wait
     }
 
-    /// Whether our end is held back for an answer (`--no-shutdown`) that nobody would read, for the
-    /// reader of our output has gone. The peer may wait for just that end: git closes both ways and
-    /// waits for its proxy command, which waits for the peer. Where we have nothing to send, our end
-    /// would say that all was written.
+    /// Whether nobody would read what we wait for: our input has ended, and the reader of our output
+    /// has gone. It is asked once.
     fn is_unheard(&mut self) -> io::Result<bool> {
-        let waiting = self.up.is_held() && self.down.is_open() && self.down.held() == 0;
-        if !waiting || self.leaving || self.rules.nothing_to_send {
+        let ended = self.up.is_held() || self.up.is_clean();
+        let waits = ended && self.down.is_open() && self.down.held() == 0;
+        if !waits || self.leaving || self.unheard {
             return Ok(false);
         }
-        if self.near.check().is_err() {
-            return Ok(true);
+        self.unheard = self.near.check().is_err();
+        if !self.unheard {
+            self.near.watch()?;
         }
-        self.near.watch()?;
-        Ok(false)
+        Ok(self.unheard)
+    }
+
+    /// Nobody would read what the peer still has to say. What we had to say is delivered first, and
+    /// its end, even where that was held back for an answer. Where we had nothing to say, our end would
+    /// mean that all was written, and it was not.
+    fn end_unheard(&mut self) {
+        if self.rules.nothing_to_send {
+            self.down.reader_left();
+        } else {
+            self.up.hold(false);
+            self.rules.quit_after = Some(Duration::ZERO);
+        }
     }
 
     /// Whether we leave although the peer has not ended: `-q`, and the last wait of `--send-only`.

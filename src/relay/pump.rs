@@ -143,6 +143,11 @@ impl Pump {
         }
     }
 
+    /// Treats the sink as one that nobody reads from any more.
+    pub(super) fn reader_left(&mut self) {
+        self.sink_failed(io::ErrorKind::BrokenPipe.into());
+    }
+
     /// From now on the end is held back, or no longer.
     pub(super) fn hold(&mut self, hold: bool) {
         self.hold = hold;

@@ -24,13 +24,13 @@ pub(crate) use datagrams::datagram_place;
 pub use escape::escape;
 pub(crate) use messages::{Peer, StdioFailure, place, reason, spot, why};
 pub(crate) use port::PortSink;
-pub(crate) use proxy::{password_prompt, refused_by_proxy};
+pub(crate) use proxy::password_prompt;
 
 use crate::{
     net::{self, Address, Attempt},
     outcome::{Counters, Expired, Outcome, Status},
     plan::{Endpoint, Personality, Plan},
-    proxy::Failure,
+    proxy::{Failure, Refusal, Target},
 };
 
 /// Where messages go, and how many of them.
@@ -131,6 +131,13 @@ impl Report {
     pub(crate) fn connected_to_proxy(&self, server: &Peer) {
         if !self.is_nc() {
             self.event(|| format!("connected to the proxy {server}"));
+        }
+    }
+
+    /// One of several addresses that a proxy does not connect us to.
+    pub(crate) fn refused_by_proxy(&self, target: &Target, why: &Refusal) {
+        if !self.is_nc() {
+            self.event(|| proxy::refused(target, why));
         }
     }
 

@@ -17,7 +17,7 @@ pub(crate) fn password_prompt(user: &str, server: &Endpoint) -> String {
 }
 
 /// One of several addresses that a proxy does not connect us to.
-pub(crate) fn refused_by_proxy(target: &Target, why: &Refusal) -> String {
+pub(super) fn refused(target: &Target, why: &Refusal) -> String {
     format!("{PROXY}refuses {}: {}", place(target), refusal(why))
 }
 

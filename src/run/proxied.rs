@@ -14,7 +14,7 @@ use crate::{
     outcome::{Limit, Status},
     plan::{Connect, Family, Host, Lookup, Plan, Port, Proxy, ProxyNames, ProxyProtocol},
     proxy::{self, Credentials, Error, Failure, Target, TargetHost},
-    report::{Peer, escape, refused_by_proxy},
+    report::{Peer, escape},
     stream::Socket,
 };
 
@@ -111,7 +111,7 @@ impl Way<'_> {
             match self.through(stage, &found.addresses, &found.sources, target) {
                 Err(Failure::Refused(these)) => {
                     for (target, why) in &these {
-                        stage.report.event(|| refused_by_proxy(target, why));
+                        stage.report.refused_by_proxy(target, why);
                     }
                     refused.extend(these);
                 }

@@ -130,6 +130,12 @@ pub(crate) trait Stream {
         0
     }
 
+    /// Whether what comes next is urgent data, before which splice(2) stops as if there were nothing,
+    /// or the end; [`Stream::recv`] goes on.
+    fn is_at_mark(&self) -> bool {
+        false
+    }
+
     /// The zero-copy door; none while anything looks at the bytes.
     fn raw(&self) -> Option<Raw<'_>> {
         None

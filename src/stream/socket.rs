@@ -42,9 +42,11 @@ struct Preread {
 impl Socket {
     /// Takes over a socket that is connected and non-blocking. From here on every close but one
     /// after [`Stream::finish`] is a reset, whoever closes it: if the process is killed, the peer
-    /// must not take that for our end. SO_LINGER with zero seconds, socket(7).
+    /// must not take that for our end. SO_LINGER with zero seconds, socket(7). Urgent data is data, in
+    /// its place (RFC 6093, section 4): SO_OOBINLINE.
     pub(crate) fn new(reactor: &Reactor, socket: OwnedFd) -> io::Result<Self> {
         SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
+        SockRef::from(&socket).set_out_of_band_inline(true)?;
         Ok(Self {
             source: Some(reactor.adopt(socket)?),
             reset: None,
@@ -74,6 +76,7 @@ impl Socket {
         let socket = self.source.and_then(Source::release);
         let socket = socket.ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))?;
         SockRef::from(&socket).set_linger(None)?;
+        SockRef::from(&socket).set_out_of_band_inline(false)?;
         Ok(socket)
     }
 
@@ -172,6 +175,11 @@ impl Stream for Socket {
 
     fn answered(&self) -> Option<Duration> {
         Some(os::answers(self.fd().ok()?).ok()?.silence)
+    }
+
+    fn is_at_mark(&self) -> bool {
+        self.fd()
+            .is_ok_and(|fd| os::is_at_mark(fd).unwrap_or(false))
     }
 
     fn raw(&self) -> Option<Raw<'_>> {

@@ -3,8 +3,8 @@
 use std::{io::Read, net::Shutdown, os::unix::net::UnixStream, time::Duration};
 
 use crate::util::{
-    Collector, Family, In, Out, Peer, Running, Server, Tool, close_reader, data::random_bytes, ms,
-    pipe,
+    Collector, Family, In, Out, Peer, Running, Server, Signal, Tool, close_reader,
+    data::random_bytes, ms, pipe,
 };
 
 /// Long enough to see that something does not happen.
@@ -302,4 +302,56 @@ fn w_does_not_keep_what_stdin_has_from_being_sent() {
     peer.send(b"answer");
     run.wait().succeeds().wrote(b"answer");
     assert_eq!(peer.recv_all(), b"");
+}
+
+/// splice(2) stops at urgent data as if nothing were there, or the end.
+#[test]
+fn urgent_data_is_data_in_its_place() {
+    let (before, after) = (random_bytes(100_000, 1), random_bytes(100_000, 2));
+    for ends in [false, true] {
+        let server = Server::new();
+        let run = Tool::connect(server.port(), &[]).stdin(In::Null).start();
+        let mut peer = server.accept();
+        peer.send(&before);
+        peer.socket.send_out_of_band(b"!").unwrap();
+        peer.send(&after);
+        if ends {
+            peer.half_close();
+        }
+        run.stdout().wait_for(200_001);
+        peer.close();
+        let done = run.wait();
+        done.succeeds().wrote(&[&before[..], b"!", &after].concat());
+    }
+}
+
+/// The peer says nothing that would tell.
+#[test]
+fn a_reader_that_left_ends_a_run_that_only_waits() {
+    for options in [&[][..], &["-N"], &["--no-shutdown"]] {
+        let server = Server::new();
+        let (rx, tx) = pipe();
+        let run = Tool::connect(server.port(), options)
+            .stdin(In::Bytes(b"question".into()))
+            .stdout(Out::Fd(tx.into()))
+            .start();
+        let mut peer = server.accept();
+        assert_eq!(peer.recv(8), b"question");
+        drop(rx);
+        run.wait().succeeds();
+        // Nothing was cut: that had been said.
+        assert_eq!(peer.recv_all(), b"", "{options:?}");
+    }
+    for options in [&[][..], &["-N"]] {
+        let server = Server::new();
+        let (rx, tx) = pipe();
+        let run = Tool::connect(server.port(), options)
+            .stdin(In::Null)
+            .stdout(Out::Fd(tx.into()))
+            .start();
+        let peer = server.accept();
+        drop(rx);
+        run.wait().dies_of(Signal::PIPE);
+        drop(peer);
+    }
 }

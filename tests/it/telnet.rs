@@ -290,3 +290,14 @@ fn telnet_is_for_streams() {
         done.fails(2, &["'-u'", "'-t'"]);
     }
 }
+
+/// RFC 854, "The TELNET Synch signal": a data mark that is urgent.
+#[test]
+fn a_synch_is_a_command_like_any_other() {
+    let (run, mut peer) = connected(Family::Tcp, &[], In::Null);
+    peer.send(b"login");
+    peer.socket.send_out_of_band(b"\xff\xf2").unwrap();
+    peer.send(b": ok\r\n");
+    peer.close();
+    run.wait().succeeds().wrote(b"login: ok\r\n");
+}

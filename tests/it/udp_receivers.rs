@@ -31,6 +31,17 @@ fn the_first_peer_is_the_only_one() {
 }
 
 #[test]
+fn who_is_to_hear_one_datagram_answers_it() {
+    let (run, port) = listen(&["-W1"])
+        .stdin(In::Bytes(b"pong".to_vec()))
+        .start_listening();
+    let peer = Udp::to(port);
+    peer.send(b"ping");
+    assert_eq!(peer.recv(), b"pong");
+    run.wait().succeeds().wrote(b"ping");
+}
+
+#[test]
 fn a_second_peer_does_not_disturb_the_first() {
     let (mut run, port) = listen(&[]).stdin(In::Pipe).start_listening();
     let (a, c) = (Udp::to(port), Udp::to(port));
