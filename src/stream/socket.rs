@@ -46,7 +46,7 @@ impl Socket {
     /// its place (RFC 6093, section 4): SO_OOBINLINE.
     pub(crate) fn new(reactor: &Reactor, socket: OwnedFd) -> io::Result<Self> {
         SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
-        SockRef::from(&socket).set_out_of_band_inline(true)?;
+        read_urgent_data_in_line(&socket, true);
         Ok(Self {
             source: Some(reactor.adopt(socket)?),
             reset: None,
@@ -76,7 +76,7 @@ impl Socket {
         let socket = self.source.and_then(Source::release);
         let socket = socket.ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))?;
         SockRef::from(&socket).set_linger(None)?;
-        SockRef::from(&socket).set_out_of_band_inline(false)?;
+        read_urgent_data_in_line(&socket, false);
         Ok(socket)
     }
 
@@ -190,6 +190,13 @@ impl Stream for Socket {
             source: self.preread.is_empty().then_some(fd),
             sink: Some(fd),
         })
+    }
+}
+
+/// SO_OOBINLINE. MPTCP has neither the option nor urgent data.
+fn read_urgent_data_in_line(socket: &OwnedFd, in_line: bool) {
+    if let Err(e) = SockRef::from(socket).set_out_of_band_inline(in_line) {
+        log::debug!("SO_OOBINLINE: {e}");
     }
 }
 
