@@ -86,6 +86,8 @@ impl Words {
         let (end, keep) = (&self.end_of_data, &self.listening);
         let many = keep.keep_open && !self.datagrams.udp;
         let quits = matches!(end.quit_after, Some(QuitAfter(Some(_))));
+        let paused = self.lines.interval.is_some() && !self.scanning.scan && !self.datagrams.udp;
+        let exits = matches!(end.on_peer_eof, Some(OnPeerEof::Exit));
         let excluding = [
             (end.shutdown, "-N", end.no_shutdown, "--no-shutdown"),
             (quits, "-q", end.no_shutdown, "--no-shutdown"),
@@ -101,6 +103,9 @@ impl Words {
             (many, "-k", end.send_only, "--send-only"),
             (many, "-k", end.on_peer_eof.is_some(), "--on-peer-eof"),
             (many, "-k", self.datagrams.recv_limit.is_some(), "-W"),
+            // What ends the run early must not find lines that are read and wait for their pause.
+            (paused, "-i", self.datagrams.recv_limit.is_some(), "-W"),
+            (paused, "-i", exits, "--on-peer-eof=exit"),
             (self.names.ipv4, "-4", self.names.unix, "-U"),
             (self.names.ipv6, "-6", self.names.unix, "-U"),
             (

@@ -116,6 +116,11 @@ fn usage_errors_are_one_line_that_names_the_option() {
             "-lk 80 --max-conns 4294967296",
             "option '--max-conns': value '4294967296' is not a number from 1 to 4294967295",
         ),
+        ("-i 1 -W 1 a 1", "options '-i' and '-W' exclude each other"),
+        (
+            "-i 1 --on-peer-eof=exit a 1",
+            "options '-i' and '--on-peer-eof=exit' exclude each other",
+        ),
         // Listening.
         ("-l", "-l needs a port"),
         ("-l -s ::1", "-l needs a port"),
