@@ -8,10 +8,7 @@ use std::{
 use rustix::net::netdevice::name_to_index;
 use socket2::{Domain, InterfaceIndexOrAddress, Socket, Type};
 
-use super::{
-    Address, Attempt, Error, Options, SocketFile,
-    listen::{PORT_TRIES, is_missing_family},
-};
+use super::{Address, Attempt, Error, Options, SocketFile, bind::bind_each};
 use crate::{
     event::{Reactor, Source},
     os,
@@ -84,20 +81,15 @@ pub(crate) fn receive(
     options: &Options,
     mapped: bool,
 ) -> Result<Bound, Error> {
-    let mut last = None;
-    for _ in 0..PORT_TRIES {
-        match bind_all(addresses, groups, options, mapped) {
-            Ok(sockets) => return adopt(reactor, sockets, !groups.is_empty()),
-            Err(Error::Listen { address, error })
-                if error.kind() == io::ErrorKind::AddrInUse
-                    && addresses.first().is_some_and(|a| a.port() == 0) =>
-            {
-                last = Some(Error::Listen { address, error });
-            }
-            Err(e) => return Err(e),
-        }
+    let bind = |address| bind(address, !groups.is_empty(), options, mapped);
+    let sockets = bind_each(addresses, bind)?;
+    for group in groups {
+        join(&sockets, group).map_err(|error| Error::Join {
+            group: group.clone(),
+            error,
+        })?;
     }
-    Err(last.unwrap_or_else(|| Error::System(io::ErrorKind::AddrNotAvailable.into())))
+    adopt(reactor, sockets, !groups.is_empty())
 }
 
 /// The sockets that a supervisor passed in: `count` of them from descriptor 3 on. They stay as they
@@ -153,44 +145,9 @@ pub(super) fn connect(
     }
 }
 
-fn bind_all(
-    addresses: &[SocketAddr],
-    groups: &[Group],
-    options: &Options,
-    mapped: bool,
-) -> Result<Vec<Socket>, Error> {
-    let mut sockets: Vec<Socket> = Vec::new();
-    let mut missing = None;
-    let mut port = None;
-    for address in addresses {
-        let mut address = *address;
-        if let Some(port) = port {
-            address.set_port(port);
-        }
-        match bind(address, groups, options, mapped) {
-            Ok(socket) => {
-                port = socket.local_addr()?.as_socket().map(|a| a.port());
-                sockets.push(socket);
-            }
-            Err(error) if is_missing_family(&error, address) => missing = Some((address, error)),
-            Err(error) => return Err(Error::listen(address, error)),
-        }
-    }
-    if let (true, Some((address, error))) = (sockets.is_empty(), missing) {
-        return Err(Error::listen(address, error));
-    }
-    for group in groups {
-        join(&sockets, group).map_err(|error| Error::Join {
-            group: group.clone(),
-            error,
-        })?;
-    }
-    Ok(sockets)
-}
-
 fn bind(
     address: SocketAddr,
-    groups: &[Group],
+    for_groups: bool,
     options: &Options,
     mapped: bool,
 ) -> io::Result<Socket> {
@@ -199,9 +156,8 @@ fn bind(
         // Each family has a socket of its own, unless one is to serve both.
         socket.set_only_v6(!mapped)?;
     }
-    if groups.is_empty() {
-        // No SO_REUSEADDR: with UDP it lets two of us bind one port, and one of them gets nothing.
-    } else {
+    // Without groups no SO_REUSEADDR: with UDP it lets two of us bind one port, and one gets nothing.
+    if for_groups {
         // The members of a group on one machine share the port, and each gets everything.
         socket.set_reuse_address(true)?;
         if address.is_ipv4() {

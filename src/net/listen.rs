@@ -13,7 +13,7 @@ use rustix::{
 };
 use socket2::{Socket, Type};
 
-use super::{Address, Error, Options, Phase, socket_file::SocketFile, unix, wait};
+use super::{Address, Error, Options, Phase, bind::bind_each, socket_file::SocketFile, unix, wait};
 use crate::{
     event::{self, Deadline, Reactor, Source, Want},
     os,
@@ -26,10 +26,6 @@ pub(crate) const ONE_CLIENT: i32 = 0;
 
 /// As many as the kernel lets wait (`net.core.somaxconn`, listen(2)).
 pub(crate) const MANY_CLIENTS: i32 = 4096;
-
-/// How often another port is tried when the one that the kernel gave for the first address is taken
-/// on another one.
-pub(super) const PORT_TRIES: usize = 32;
 
 /// Running out of descriptors or memory delays an accept; each time twice as long.
 pub(super) const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
@@ -64,20 +60,8 @@ pub(crate) fn listen(
     backlog: i32,
     mapped: bool,
 ) -> Result<Listener, Error> {
-    let mut last = None;
-    for _ in 0..PORT_TRIES {
-        match bind_all(addresses, options, backlog, mapped) {
-            Ok(sockets) => return Listener::new(reactor, sockets, None, options),
-            Err(Error::Listen { address, error })
-                if error.kind() == io::ErrorKind::AddrInUse
-                    && addresses.first().is_some_and(|a| a.port() == 0) =>
-            {
-                last = Some(Error::Listen { address, error });
-            }
-            Err(e) => return Err(e),
-        }
-    }
-    Err(last.unwrap_or_else(|| Error::System(io::ErrorKind::AddrNotAvailable.into())))
+    let bind = |address| bind(address, options, backlog, mapped);
+    Listener::new(reactor, bind_each(addresses, bind)?, None, options)
 }
 
 /// Listens on a Unix socket; its file can be used as `mode` says.
@@ -239,35 +223,6 @@ impl Listener {
     }
 }
 
-fn bind_all(
-    addresses: &[SocketAddr],
-    options: &Options,
-    backlog: i32,
-    mapped: bool,
-) -> Result<Vec<Socket>, Error> {
-    let mut sockets: Vec<Socket> = Vec::new();
-    let mut missing = None;
-    let mut port = None;
-    for address in addresses {
-        let mut address = *address;
-        if let Some(port) = port {
-            address.set_port(port);
-        }
-        match bind(address, options, backlog, mapped) {
-            Ok(socket) => {
-                port = socket.local_addr()?.as_socket().map(|a| a.port());
-                sockets.push(socket);
-            }
-            Err(error) if is_missing_family(&error, address) => missing = Some((address, error)),
-            Err(error) => return Err(Error::listen(address, error)),
-        }
-    }
-    match missing {
-        Some((address, error)) if sockets.is_empty() => Err(Error::listen(address, error)),
-        _ => Ok(sockets),
-    }
-}
-
 fn bind(address: SocketAddr, options: &Options, backlog: i32, mapped: bool) -> io::Result<Socket> {
     let socket = options.listener(address)?;
     if address.is_ipv6() {
@@ -278,17 +233,6 @@ fn bind(address: SocketAddr, options: &Options, backlog: i32, mapped: bool) -> i
     socket.bind(&address.into())?;
     socket.listen(backlog)?;
     Ok(socket)
-}
-
-/// A machine whose IPv6 is switched off says EADDRNOTAVAIL even of `::` and `::1`.
-pub(super) fn is_missing_family(e: &io::Error, address: SocketAddr) -> bool {
-    match e.raw_os_error() {
-        Some(libc::EAFNOSUPPORT) => true,
-        Some(libc::EADDRNOTAVAIL) => {
-            address.is_ipv6() && (address.ip().is_unspecified() || address.ip().is_loopback())
-        }
-        _ => false,
-    }
 }
 
 /// One attempt. None: nobody is there, or the one who was has gone (accept(2), "Error handling":

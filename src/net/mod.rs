@@ -1,6 +1,7 @@
 //! Names become addresses, addresses become sockets.
 
 mod address;
+mod bind;
 mod datagram;
 mod dial;
 mod door;
@@ -130,7 +131,7 @@ impl Attempt {
             (None, Some(libc::EAGAIN)) => true,
             // All ports are taken; or the family is switched off, which is a reason like others.
             (None, Some(libc::EADDRNOTAVAIL)) => match &self.address {
-                Address::Inet(address) => !listen::is_missing_family(&self.error, *address),
+                Address::Inet(address) => !bind::is_missing_family(&self.error, *address),
                 Address::Unix(_) => false,
             },
             (None, _) => listen::is_exhaustion(&self.error),

@@ -326,14 +326,15 @@ impl Link {
     }
 
     /// Whether nobody would read what we wait for: our input has ended, and the reader of our output
-    /// has gone. It is asked once.
+    /// has gone. As long as something comes, writing it tells.
     fn is_unheard(&mut self) -> io::Result<bool> {
         let ended = self.up.is_held() || self.up.is_clean();
         let waits = ended && self.down.is_open() && self.down.held() == 0;
         if !waits || self.leaving || self.unheard {
             return Ok(false);
         }
-        self.unheard = self.near.check().is_err();
+        let came = self.down.taken() > self.taken_before;
+        self.unheard = !came && self.near.check().is_err();
         if !self.unheard {
             self.near.watch()?;
         }

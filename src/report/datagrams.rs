@@ -4,10 +4,10 @@ use std::{io, time::Duration};
 
 use socket2::SockAddr;
 
-use super::messages::{bytes, counters, expired, place, reason};
+use super::messages::{counters, expired, place, reason, stdio_at_fault};
 use crate::{
     net::Address,
-    outcome::{Counters, DownEnd, Limit, Outcome, Stop, UpEnd},
+    outcome::{DownEnd, Limit, Outcome, Stop, UpEnd},
 };
 
 /// A correspondent as people read it.
@@ -17,22 +17,14 @@ pub(crate) fn datagram_place(address: &SockAddr) -> String {
 
 /// Why an exchange of datagrams failed; none on success, and none where a signal is reason enough.
 pub(super) fn failed(outcome: &Outcome, peer: &str) -> Option<String> {
-    let Counters { sent, received, .. } = outcome.counters;
     if matches!(outcome.stop, Some(Stop::Signal(_))) {
         return None;
     }
     match (&outcome.up, &outcome.down) {
         (_, DownEnd::ReaderLeft) => None,
-        (_, DownEnd::OutputFailed(e)) => Some(format!(
-            "cannot write to standard output: {}; {} from {peer} written",
-            reason(e),
-            bytes(received)
-        )),
-        (UpEnd::InputFailed(e), _) => Some(format!(
-            "cannot read standard input: {}; {} sent to {peer}",
-            reason(e),
-            bytes(sent)
-        )),
+        (_, DownEnd::OutputFailed(_)) | (UpEnd::InputFailed(_), _) => {
+            stdio_at_fault(outcome, &peer)
+        }
         (UpEnd::NotDelivered(e), _) => Some(not_delivered(e, peer)),
         (UpEnd::Cut, _) if outcome.stop.is_none() => Some(format!(
             "not delivered: a datagram for {peer} could not be sent; {}",

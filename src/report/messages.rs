@@ -344,14 +344,10 @@ pub(crate) fn why(attempt: &Attempt) -> String {
     }
 }
 
-/// Why a connection's run failed; none on success, and none where a signal is reason enough.
-pub(super) fn failed(outcome: &Outcome, peer: &Peer) -> Option<String> {
+/// Our own two are what failed.
+pub(super) fn stdio_at_fault(outcome: &Outcome, peer: &dyn std::fmt::Display) -> Option<String> {
     let Counters { sent, received, .. } = outcome.counters;
-    if matches!(outcome.stop, Some(Stop::Signal(_))) {
-        return None;
-    }
     match (&outcome.up, &outcome.down) {
-        (_, DownEnd::ReaderLeft) => None,
         (_, DownEnd::OutputFailed(e)) => Some(format!(
             "cannot write to standard output: {}; {} from {peer} written",
             reason(e),
@@ -362,6 +358,19 @@ pub(super) fn failed(outcome: &Outcome, peer: &Peer) -> Option<String> {
             reason(e),
             bytes(sent)
         )),
+        _ => None,
+    }
+}
+
+/// Why a connection's run failed; none on success, and none where a signal is reason enough.
+pub(super) fn failed(outcome: &Outcome, peer: &Peer) -> Option<String> {
+    let received = outcome.counters.received;
+    if matches!(outcome.stop, Some(Stop::Signal(_))) {
+        return None;
+    }
+    match (&outcome.up, &outcome.down) {
+        (_, DownEnd::ReaderLeft) => None,
+        (_, DownEnd::OutputFailed(_)) | (UpEnd::InputFailed(_), _) => stdio_at_fault(outcome, peer),
         (UpEnd::NotDelivered(e) | UpEnd::Refused(e), _) => Some(not_delivered(outcome, e, peer)),
         (_, DownEnd::Broken(e)) => Some(format!(
             "the connection to {peer} broke after {}: {}",
