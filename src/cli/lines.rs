@@ -22,7 +22,7 @@ pub(super) struct Lines {
     /// A line of stdin is sent, and the next one not before DUR has passed. Receiving goes on
     /// meanwhile, and the end of stdin does not wait. A pause is not idle time: --idle-timeout and
     /// -w begin anew when it is over. With -u each line is a datagram of its own. With -z it is a
-    /// pause between two ports.
+    /// pause between two ports. -W and --on-peer-eof=exit are excluded: they would drop lines that wait.
     #[arg(
         short = 'i',
         long = "interval",
