@@ -136,14 +136,26 @@ pub enum Setback {
     Stopped(Stop),
 }
 
-/// What testing ports has shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Survey {
-    /// How many are open.
-    pub open: u64,
-    /// How many are not, for whatever reason.
-    pub closed: u64,
+/// What a test of a port, or of a Unix socket, has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PortState {
+    /// Somebody is there: it took a connection, or answered a datagram.
+    Open,
+    /// Nobody answered datagrams, and nobody refused them.
+    OpenFiltered,
+    /// Nothing came back, or that it is prohibited (ICMP).
+    Filtered,
+    /// It is refused.
+    Closed,
+    /// There is no way to the host, or none from here.
+    Unreachable,
+    /// It could not be tested.
+    Error,
 }
+
+/// How many ports were found in each state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally([u64; 6]);
 
 /// What the process ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,6 +178,10 @@ pub enum Status {
     Expired,
     /// 124 as well: nothing moved for too long, and nothing is missing.
     Idle,
+    /// 126: a command could not be executed.
+    NotExecutable,
+    /// 127: a command was not found.
+    NotFound,
     /// Ended by a signal: 128 + n, as shells show it.
     Signal(i32),
 }
@@ -182,6 +198,8 @@ impl Status {
             Self::NotDelivered => 5,
             Self::NotTrusted => 6,
             Self::Expired | Self::Idle => 124,
+            Self::NotExecutable => 126,
+            Self::NotFound => 127,
             Self::Signal(n) => 128_u8.saturating_add(u8::try_from(n).unwrap_or(u8::MAX)),
         }
     }
@@ -209,8 +227,10 @@ impl Status {
             Self::Broken => 5,
             Self::Expired => 6,
             Self::Idle => 7,
-            Self::NotStarted => 8,
-            Self::Success => 9,
+            Self::NotExecutable => 8,
+            Self::NotFound => 9,
+            Self::NotStarted => 10,
+            Self::Success => 11,
         };
         if rank(other) < rank(self) {
             other
@@ -245,13 +265,57 @@ impl Setback {
     }
 }
 
-impl Survey {
+impl PortState {
+    /// From the one that is told first to the one that is told last.
+    pub const ALL: [Self; 6] = [
+        Self::Open,
+        Self::OpenFiltered,
+        Self::Filtered,
+        Self::Closed,
+        Self::Unreachable,
+        Self::Error,
+    ];
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::OpenFiltered => "open|filtered",
+            Self::Filtered => "filtered",
+            Self::Closed => "closed",
+            Self::Unreachable => "unreachable",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl Tally {
+    /// One more.
+    pub fn count(&mut self, state: PortState) {
+        let Self(counts) = self;
+        if let Some(count) = counts.get_mut(state as usize) {
+            *count += 1;
+        }
+    }
+
+    /// How many are in this state.
+    pub fn of(self, state: PortState) -> u64 {
+        let Self(counts) = self;
+        counts.get(state as usize).copied().unwrap_or(0)
+    }
+
+    /// How many there are altogether.
+    pub fn total(self) -> u64 {
+        let Self(counts) = self;
+        counts.iter().sum()
+    }
+
     /// The exit status; `all` of them have to be open, or just one.
     pub fn status(self, all: bool) -> Status {
-        match (self.open, self.closed) {
-            (1.., _) if !all => Status::Success,
-            (1.., 0) => Status::Success,
-            _ => Status::NotStarted,
+        match self.of(PortState::Open) {
+            0 => Status::NotStarted,
+            open if all && open < self.total() => Status::NotStarted,
+            _ => Status::Success,
         }
     }
 }
@@ -411,14 +475,20 @@ mod tests {
 
     #[test]
     fn one_open_port_is_enough_unless_all_have_to_be() {
-        let codes = |open, closed| {
-            let survey = Survey { open, closed };
-            (survey.status(false).code(), survey.status(true).code())
+        use PortState::{Closed, Open, OpenFiltered};
+
+        let codes = |found: &[PortState]| {
+            let mut tally = Tally::default();
+            for state in found {
+                tally.count(*state);
+            }
+            (tally.status(false).code(), tally.status(true).code())
         };
-        assert_eq!(codes(0, 0), (1, 1));
-        assert_eq!(codes(0, 2), (1, 1));
-        assert_eq!(codes(1, 1), (0, 1));
-        assert_eq!(codes(2, 0), (0, 0));
+        assert_eq!(codes(&[]), (1, 1));
+        assert_eq!(codes(&[Closed, Closed]), (1, 1));
+        assert_eq!(codes(&[OpenFiltered]), (1, 1));
+        assert_eq!(codes(&[Open, Closed]), (0, 1));
+        assert_eq!(codes(&[Open, Open]), (0, 0));
     }
 
     #[test]

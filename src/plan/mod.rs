@@ -27,7 +27,9 @@ pub use options::{
 pub use personality::Personality;
 pub use ports::{PortSpan, Ports, Reversed};
 pub use proxy::{Login, Proxy, ProxyAddress, ProxyAddressError, ProxyNames, ProxyProtocol};
-pub use scan::{Probe, Scan, UnixProbe};
+pub use scan::{
+    Goal, Measure, PortTargets, Probe, Scan, SocketTargets, Survey, Target, Targets, UnixProbe, Wait,
+};
 pub use secret::{Secret, SecretSource};
 pub use sockopt::{SockOpt, SockOptError};
 pub use unix::{UnixAddress, UnixAddressError};
@@ -66,10 +68,8 @@ pub enum Action {
     Datagrams(Datagrams),
     /// Connect, and pass the connected socket over standard output (`-F`).
     PassFd(Callee),
-    /// Find out which ports are open.
+    /// Find out which ports or Unix sockets are open.
     Scan(Scan),
-    /// Find out whether a Unix socket is open.
-    ScanUnix(UnixProbe),
 }
 
 /// Whom to connect to for somebody else.
