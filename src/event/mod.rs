@@ -12,7 +12,7 @@ use rustix::{
 };
 
 pub(crate) use deadline::Deadline;
-pub(crate) use reactor::{Reactor, Source, Wake};
+pub(crate) use reactor::{Reactor, Source, Wake, Waker};
 
 /// What a descriptor is waited for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

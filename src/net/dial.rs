@@ -21,7 +21,7 @@ use crate::{
 const REPEATS: u8 = 3;
 
 /// RFC 8305, section 8: the delay between attempts.
-const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+pub(super) const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// Whom to connect to, and from where.
 #[derive(Clone, Debug)]
@@ -120,7 +120,7 @@ struct Trying {
 }
 
 /// RFC 8305, section 4: the families take turns, the resolver's first one begins.
-fn interleave(addresses: &[SocketAddr]) -> VecDeque<SocketAddr> {
+pub(super) fn interleave(addresses: &[SocketAddr]) -> VecDeque<SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (mut a, mut b): (VecDeque<_>, VecDeque<_>) = addresses
         .iter()

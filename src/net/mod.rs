@@ -6,12 +6,13 @@ mod datagram;
 mod dial;
 mod door;
 mod fd_passing;
-mod knock;
 mod listen;
+mod lookups;
 mod options;
 mod resolve;
 mod service;
 mod socket_file;
+mod sweep;
 mod unix;
 mod unix_datagram;
 
@@ -26,14 +27,15 @@ pub(crate) use datagram::{Bound, Called, call, receive, receive_inherited};
 pub(crate) use dial::{Connection, Dial, dial};
 pub(crate) use door::Door;
 pub(crate) use fd_passing::FdReceiver;
-pub(crate) use knock::knock;
 pub(crate) use listen::{
     Client, Listener, MANY_CLIENTS, ONE_CLIENT, inherited, listen, listen_unix,
 };
+pub(crate) use lookups::Lookups;
 pub(crate) use options::{MD5_KEY_LIMIT, Options, Refused};
 pub(crate) use resolve::{LookupFailure, Query, host_name, resolve};
 pub(crate) use service::service_name;
 pub(crate) use socket_file::SocketFile;
+pub(crate) use sweep::{Ask, By, Course, Found, Miss, Next, Sweep, reachable, sweep};
 pub(crate) use unix::connect_unix;
 pub(crate) use unix_datagram::{call_unix, receive_unix};
 
@@ -168,7 +170,7 @@ impl Error {
         }
     }
 
-    fn stopped(phase: Phase) -> impl FnOnce(Stop) -> Self {
+    pub(crate) fn stopped(phase: Phase) -> impl FnOnce(Stop) -> Self {
         move |stop| Self::Stopped {
             stop,
             phase,

@@ -45,34 +45,22 @@ pub(crate) fn resolve(
     deadline: Deadline,
 ) -> Result<Vec<SocketAddr>, Error> {
     let request = Request::new(query);
-    let answer = if request.asks_nobody(query) {
-        request.ask()
+    if request.asks_nobody() {
+        request.answer()
     } else {
-        on_a_thread(reactor, deadline, move || request.ask())?
-    };
-    answer.map_err(|e| {
-        let what = query
-            .host
-            .map_or_else(|| query.port.to_string(), ToString::to_string);
-        let failure = failure(&e, query);
-        match failure {
-            LookupFailure::NoSuchService => Error::Lookup {
-                what: query.port.to_string(),
-                failure,
-            },
-            _ => Error::Lookup { what, failure },
-        }
-    })
+        on_a_thread(reactor, deadline, move || request.answer())?
+    }
 }
 
-struct Request {
-    host: Option<String>,
-    port: String,
+/// What is looked up, for another thread.
+pub(super) struct Request {
+    host: Option<Host>,
+    port: Port,
     hints: AddrInfoHints,
 }
 
 impl Request {
-    fn new(query: &Query<'_>) -> Self {
+    pub(super) fn new(query: &Query<'_>) -> Self {
         let mut flags = if query.passive { libc::AI_PASSIVE } else { 0 };
         if query.lookup.numeric {
             flags |= libc::AI_NUMERICHOST;
@@ -86,8 +74,8 @@ impl Request {
             Family::V6 => libc::AF_INET6,
         };
         Self {
-            host: query.host.map(ToString::to_string),
-            port: query.port.to_string(),
+            host: query.host.cloned(),
+            port: query.port.clone(),
             hints: AddrInfoHints {
                 flags,
                 address,
@@ -102,20 +90,47 @@ impl Request {
     }
 
     /// Whether numbers alone are asked about, which neither waits nor reads a file.
-    fn asks_nobody(&self, query: &Query<'_>) -> bool {
-        let literal = query.host.is_none_or(|host| host.literal().is_some());
-        literal && matches!(query.port, Port::Number(_))
+    pub(super) fn asks_nobody(&self) -> bool {
+        let literal = |host: &Host| host.literal().is_some();
+        self.host.as_ref().is_none_or(literal) && matches!(self.port, Port::Number(_))
+    }
+
+    /// Every address once, in the resolver's order.
+    pub(super) fn answer(&self) -> Result<Vec<SocketAddr>, Error> {
+        self.ask().map_err(|error| {
+            let failure = self.failure(&error);
+            let what = match (&failure, &self.host) {
+                (LookupFailure::NoSuchService, _) | (_, None) => self.port.to_string(),
+                (_, Some(host)) => host.to_string(),
+            };
+            Error::Lookup { what, failure }
+        })
     }
 
     fn ask(&self) -> Result<Vec<SocketAddr>, LookupError> {
+        let (host, port) = (self.host.as_ref().map(Host::as_str), self.port.to_string());
         let mut addresses = Vec::new();
-        for info in getaddrinfo(self.host.as_deref(), Some(&self.port), Some(self.hints))? {
+        for info in getaddrinfo(host, Some(&port), Some(self.hints))? {
             let address = info?.sockaddr;
             if !addresses.contains(&address) {
                 addresses.push(address);
             }
         }
         Ok(addresses)
+    }
+
+    fn failure(&self, error: &LookupError) -> LookupFailure {
+        let zone = self.host.as_ref().is_some_and(|host| host.zone().is_some());
+        match error.kind() {
+            LookupErrorKind::Service => LookupFailure::NoSuchService,
+            LookupErrorKind::NoName if zone => LookupFailure::NoSuchZone,
+            _ => {
+                let words = error.to_string();
+                // dns-lookup's own words before those of gai_strerror(3).
+                let own = "failed to lookup address information: ";
+                LookupFailure::Other(words.strip_prefix(own).unwrap_or(&words).to_owned())
+            }
+        }
     }
 }
 
@@ -161,19 +176,5 @@ fn on_a_thread<T: Send + 'static>(
             }
         }
         wait(reactor, None, deadline)?.map_err(Error::stopped(Phase::Lookup))?;
-    }
-}
-
-fn failure(error: &LookupError, query: &Query<'_>) -> LookupFailure {
-    let zone = query.host.is_some_and(|host| host.zone().is_some());
-    match error.kind() {
-        LookupErrorKind::Service => LookupFailure::NoSuchService,
-        LookupErrorKind::NoName if zone => LookupFailure::NoSuchZone,
-        _ => {
-            let words = error.to_string();
-            // dns-lookup's own words before those of gai_strerror(3).
-            let own = "failed to lookup address information: ";
-            LookupFailure::Other(words.strip_prefix(own).unwrap_or(&words).to_owned())
-        }
     }
 }
