@@ -15,7 +15,6 @@ use std::{
 use rustix::{
     fs::{Mode, OFlags},
     io::ReadWriteFlags,
-    process::{Resource, Rlimit, getrlimit, setrlimit},
 };
 
 /// Reads from a pipe without waiting and without touching its `O_NONBLOCK`, which everybody who
@@ -180,19 +179,6 @@ pub(crate) fn adopt_fd(fd: RawFd) -> io::Result<OwnedFd> {
             return Err(io::Error::last_os_error());
         }
         Ok(std::os::fd::FromRawFd::from_raw_fd(fd))
-    }
-}
-
-/// Raises the soft limit of open descriptors to the hard one, and tells how many there may be.
-pub(crate) fn raise_descriptor_limit() -> Option<u64> {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        ..limit
-    };
-    match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => limit.maximum,
-        Err(_) => limit.current,
     }
 }
 

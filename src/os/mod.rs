@@ -1,9 +1,11 @@
 //! What only one platform has, and the few system calls that no safe crate offers.
 
 mod datagram;
+mod limits;
 mod linux;
 mod unix;
 
 pub(crate) use datagram::*;
+pub(crate) use limits::*;
 pub(crate) use linux::*;
 pub(crate) use unix::*;
