@@ -17,6 +17,8 @@ use rustix::{
     io::ReadWriteFlags,
 };
 
+use super::exec;
+
 /// Reads from a pipe without waiting and without touching its `O_NONBLOCK`, which everybody who
 /// shares the description would see. `preadv2(2)` at offset -1 with `RWF_NOWAIT`.
 pub(crate) fn read_nowait(fd: impl AsFd, buf: &mut [u8]) -> io::Result<usize> {
@@ -190,8 +192,10 @@ pub(crate) fn stdout_was_closed() -> bool {
 
 static STDOUT_CLOSED: AtomicU8 = AtomicU8::new(0);
 
-/// Runs before Rust's runtime, which is the last moment at which a closed descriptor shows.
-extern "C" fn look_at_stdout() {
+/// Runs before Rust's runtime, which is the last moment at which a closed descriptor shows, and
+/// which signals were ignored.
+extern "C" fn look_around() {
+    exec::remember_signals();
     // SAFETY: fcntl(F_GETFD) has no effects and needs no runtime.
     if unsafe { libc::fcntl(1, libc::F_GETFD) } == -1 {
         STDOUT_CLOSED.store(1, Ordering::Relaxed);
@@ -202,7 +206,7 @@ extern "C" fn look_at_stdout() {
 // (System V gABI, "Initialization and Termination Functions"); this one takes no arguments.
 #[used]
 #[unsafe(link_section = ".init_array")]
-static BEFORE_MAIN: extern "C" fn() = look_at_stdout;
+static BEFORE_MAIN: extern "C" fn() = look_around;
 
 /// The kernel's release, for the log.
 pub(crate) fn kernel() -> String {
