@@ -32,6 +32,7 @@
 //! | [`run`] | one story a file |
 //! | [`report`] | the only place that writes words for people |
 //! | `relay` | pumps and links: moving bytes, and the end of data |
+//! | `process` | another program in our place |
 //! | `proxy` | what is said to a proxy before the payload, as state machines without I/O |
 //! | `net` | looking up, connecting, listening; the options of sockets |
 //! | `stream` | one interface for sockets, for standard input and output, and for what is put around them |
@@ -45,6 +46,7 @@ mod net;
 mod os;
 pub mod outcome;
 pub mod plan;
+mod process;
 mod proxy;
 mod relay;
 pub mod report;

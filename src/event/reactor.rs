@@ -90,7 +90,7 @@ impl Reactor {
         let places = self.shared.places.borrow();
         for event in self.events.iter() {
             log::trace!("event {event:?}");
-            if let Some(Some(place)) = places.get(event.key) {
+            if let Some(Some(place)) = places.by_key.get(event.key) {
                 place.armed.set(None);
                 self.woken.extend(place.number.get());
             }
@@ -232,8 +232,17 @@ struct Place {
 /// What a reactor and its sources have in common.
 struct Shared {
     poller: Arc<Poller>,
-    /// By key. A place is used again once its source is gone.
-    places: RefCell<Vec<Option<Rc<Place>>>>,
+    places: RefCell<Places>,
+}
+
+/// The places of all sources.
+#[derive(Default)]
+struct Places {
+    /// A place is used again once its source is gone.
+    by_key: Vec<Option<Rc<Place>>>,
+    /// The keys of those that can be used again. To search for one, with thousands of sockets,
+    /// would cost more than to make the socket.
+    free: Vec<usize>,
 }
 
 impl Shared {
@@ -257,19 +266,20 @@ impl Shared {
     }
 
     fn enrol(&self, new: &Rc<Place>) -> usize {
-        let mut places = self.places.borrow_mut();
-        let free = places.iter().position(Option::is_none);
-        let key = free.unwrap_or(places.len());
-        match places.get_mut(key) {
+        let Places { by_key, free } = &mut *self.places.borrow_mut();
+        let key = free.pop().unwrap_or(by_key.len());
+        match by_key.get_mut(key) {
             Some(place) => *place = Some(Rc::clone(new)),
-            None => places.push(Some(Rc::clone(new))),
+            None => by_key.push(Some(Rc::clone(new))),
         }
         key
     }
 
     fn dismiss(&self, key: usize) {
-        if let Some(place) = self.places.borrow_mut().get_mut(key) {
-            *place = None;
+        let Places { by_key, free } = &mut *self.places.borrow_mut();
+        // Only what was taken becomes free, and only once.
+        if by_key.get_mut(key).and_then(Option::take).is_some() {
+            free.push(key);
         }
     }
 }
@@ -334,6 +344,27 @@ mod tests {
         read.arm(READ)?;
         reactor.wait(soon())?;
         assert!(!read.is_armed(), "the end of the pipe was not reported");
+        Ok(())
+    }
+
+    #[test]
+    fn a_place_is_used_again_by_one_source_at_a_time() -> io::Result<()> {
+        let reactor = Reactor::new()?;
+        let file = || Ok::<_, io::Error>(std::fs::File::open("/dev/null")?.into());
+        let mut sources = Vec::new();
+        for _ in 0..8 {
+            sources.push(reactor.adopt(file()?)?);
+        }
+        // The descriptor stays open while another one takes its place.
+        let released = sources.remove(3).release();
+        drop(sources.remove(5));
+        for _ in 0..3 {
+            sources.push(reactor.adopt(file()?)?);
+        }
+        drop(released);
+        let mut keys: Vec<usize> = sources.iter().map(|source| source.key).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, (0..9).collect::<Vec<_>>());
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! The options of sockets: for each one when it is set, and what is handed to setsockopt(2).
 
-use std::{error, fmt, io, net::SocketAddr, os::fd::AsFd, rc::Rc};
+use std::{error, fmt, io, net::SocketAddr, os::fd::AsFd, sync::Arc};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
@@ -17,11 +17,11 @@ pub(crate) const MD5_KEY_LIMIT: usize = libc::TCP_MD5SIG_MAXKEYLEN;
 /// `net.core.rmem_max` allows. Its default holds two of the largest.
 const QUEUE: usize = 4 << 20;
 
-/// What the sockets of a run are set to.
+/// What the sockets of a run are set to, on whichever thread they are made.
 #[derive(Clone, Default)]
 pub(crate) struct Options {
-    list: Rc<[SocketOption]>,
-    md5_key: Rc<Secret>,
+    list: Arc<[SocketOption]>,
+    md5_key: Arc<Secret>,
 }
 
 /// An option that the kernel did not take; the source of an [`io::Error`].
@@ -49,7 +49,7 @@ impl Options {
     pub(crate) fn new(list: &[SocketOption], md5_key: Secret) -> Self {
         Self {
             list: list.into(),
-            md5_key: Rc::new(md5_key),
+            md5_key: Arc::new(md5_key),
         }
     }
 
@@ -408,6 +408,17 @@ mod tests {
             assert!(all[1..128].iter().all(|byte| *byte == 0));
             assert_eq!(all[128..130], [1, 0]);
         }
+    }
+
+    #[test]
+    fn another_thread_may_make_sockets_with_the_same_options() {
+        let options = Options::new(&[SocketOption::TrafficClass(8)], Secret::default());
+        let other = options.clone();
+        let peer = V4.parse().unwrap();
+        let socket = std::thread::spawn(move || other.caller(peer)).join();
+        let socket = socket.unwrap().unwrap();
+        assert_eq!(socket.tos_v4().unwrap(), 8);
+        assert_eq!(options.caller(peer).unwrap().tos_v4().unwrap(), 8);
     }
 
     #[test]

@@ -15,8 +15,9 @@ use std::{
 use rustix::{
     fs::{Mode, OFlags},
     io::ReadWriteFlags,
-    process::{Resource, Rlimit, getrlimit, setrlimit},
 };
+
+use super::exec;
 
 /// Reads from a pipe without waiting and without touching its `O_NONBLOCK`, which everybody who
 /// shares the description would see. `preadv2(2)` at offset -1 with `RWF_NOWAIT`.
@@ -183,19 +184,6 @@ pub(crate) fn adopt_fd(fd: RawFd) -> io::Result<OwnedFd> {
     }
 }
 
-/// Raises the soft limit of open descriptors to the hard one, and tells how many there may be.
-pub(crate) fn raise_descriptor_limit() -> Option<u64> {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        ..limit
-    };
-    match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => limit.maximum,
-        Err(_) => limit.current,
-    }
-}
-
 /// Whether standard output was closed when the process started. Before `main`, Rust's runtime opens
 /// /dev/null in its place, and what is written there would be lost without a word.
 pub(crate) fn stdout_was_closed() -> bool {
@@ -204,8 +192,10 @@ pub(crate) fn stdout_was_closed() -> bool {
 
 static STDOUT_CLOSED: AtomicU8 = AtomicU8::new(0);
 
-/// Runs before Rust's runtime, which is the last moment at which a closed descriptor shows.
-extern "C" fn look_at_stdout() {
+/// Runs before Rust's runtime, which is the last moment at which a closed descriptor shows, and
+/// which signals were ignored.
+extern "C" fn look_around() {
+    exec::remember_signals();
     // SAFETY: fcntl(F_GETFD) has no effects and needs no runtime.
     if unsafe { libc::fcntl(1, libc::F_GETFD) } == -1 {
         STDOUT_CLOSED.store(1, Ordering::Relaxed);
@@ -216,7 +206,7 @@ extern "C" fn look_at_stdout() {
 // (System V gABI, "Initialization and Termination Functions"); this one takes no arguments.
 #[used]
 #[unsafe(link_section = ".init_array")]
-static BEFORE_MAIN: extern "C" fn() = look_at_stdout;
+static BEFORE_MAIN: extern "C" fn() = look_around;
 
 /// The kernel's release, for the log.
 pub(crate) fn kernel() -> String {

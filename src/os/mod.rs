@@ -1,9 +1,13 @@
 //! What only one platform has, and the few system calls that no safe crate offers.
 
 mod datagram;
+mod exec;
+mod limits;
 mod linux;
 mod unix;
 
 pub(crate) use datagram::*;
+pub(crate) use exec::*;
+pub(crate) use limits::*;
 pub(crate) use linux::*;
 pub(crate) use unix::*;

@@ -1,5 +1,6 @@
 //! The only place that writes words for people: messages on standard error, and nothing on success.
 
+mod command;
 mod datagrams;
 mod escape;
 mod log;

@@ -54,8 +54,8 @@ pub(super) fn run(
 }
 
 /// A third of the descriptors: a client may come to need more than one, and others need some too.
-fn share_of(descriptors: Option<u64>) -> usize {
-    let most = (descriptors.unwrap_or(u64::MAX) / 3).clamp(1, MOST);
+fn share_of(descriptors: u64) -> usize {
+    let most = (descriptors / 3).clamp(1, MOST);
     usize::try_from(most).unwrap_or(usize::MAX)
 }
 
