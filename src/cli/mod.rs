@@ -155,7 +155,7 @@ fn passed_in(pid: Option<&OsStr>, fds: Option<&OsStr>, own: u32) -> Option<usize
 /// Both may be one word: HOST:PORT, or [ADDRESS]:PORT for IPv6. With -l, ADDRESS is a local one;
 /// without it every local address is served, and PORT 0 lets the kernel pick a port. With -U there
 /// is one word: the PATH of a Unix socket, or @NAME. Options may stand before and behind these
-/// words; '--' ends the options.
+/// words; '--' ends the options, and with --wait-for a COMMAND may stand behind it.
 ///
 /// DUR is a time: seconds, with a fraction if need be (1.5), or numbers with units (500ms, 1m30s).
 #[derive(Debug, Parser)]
