@@ -55,10 +55,9 @@ impl Words {
         let (verbosity, personality) = (self.messages.verbose, self.personality);
         let datagrams = self.datagram_settings()?;
         let socket_options = self.socket_options.in_order();
-        let (scan, pass_fd) = (self.scanning.scan, self.connecting.pass_fd);
+        let (scan, pass_fd) = (self.scan_option().is_some(), self.connecting.pass_fd);
         let action = match (self.listening.listen, self.names.unix) {
-            (_, true) if scan => self.scan_unix()?,
-            (_, false) if scan => self.scan(lookup)?,
+            _ if scan => Action::Scan(self.scan(lookup)?),
             (true, true) => Action::Listen(self.listen_unix(inherited)?),
             (true, false) => Action::Listen(self.listen(lookup, inherited)?),
             (false, true) if pass_fd => Action::PassFd(Callee::Unix(self.unix_callee()?)),
@@ -86,7 +85,8 @@ impl Words {
         let (end, keep) = (&self.end_of_data, &self.listening);
         let many = keep.keep_open && !self.datagrams.udp;
         let quits = matches!(end.quit_after, Some(QuitAfter(Some(_))));
-        let paused = self.lines.interval.is_some() && !self.scanning.scan && !self.datagrams.udp;
+        let scan = self.scan_option().is_some();
+        let paused = self.lines.interval.is_some() && !scan && !self.datagrams.udp;
         let exits = matches!(end.on_peer_eof, Some(OnPeerEof::Exit));
         let excluding = [
             (end.shutdown, "-N", end.no_shutdown, "--no-shutdown"),
@@ -338,10 +338,13 @@ impl Words {
             (Some(word), []) | (None, [word]) => word,
             (None, []) => return Ok(None),
         };
-        let address = UnixAddress::parse(word);
-        let address = address.map_err(|bad| format!("option '-U': path {} {bad}", quote(word)));
-        address.map(Some)
+        unix_path(word).map(Some)
     }
+}
+
+/// A word of `-U`.
+fn unix_path(word: &OsStr) -> Result<UnixAddress, String> {
+    UnixAddress::parse(word).map_err(|bad| format!("option '-U': path {} {bad}", quote(word)))
 }
 
 /// The local end of what we connect.

@@ -21,8 +21,9 @@ pub(super) struct Lines {
     ///
     /// A line of stdin is sent, and the next one not before DUR has passed. Receiving goes on
     /// meanwhile, and the end of stdin does not wait. A pause is not idle time: --idle-timeout and
-    /// -w begin anew when it is over. With -u each line is a datagram of its own. With -z it is a
-    /// pause between two ports. -W and --on-peer-eof=exit are excluded: they would drop lines that wait.
+    /// -w begin anew when it is over. With -u each line is a datagram of its own. -W and
+    /// --on-peer-eof=exit are excluded: they would drop lines that wait. With -z, DUR is the time
+    /// between the beginnings of two tests, and with --count it is 1 second if not given.
     #[arg(
         short = 'i',
         long = "interval",

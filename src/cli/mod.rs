@@ -23,6 +23,7 @@ mod tests;
 mod time_limits;
 mod usage;
 mod values;
+mod waiting;
 
 use std::{
     ffi::{OsStr, OsString},
@@ -64,6 +65,11 @@ pub const EXIT_STATUS: &[(&str, &str)] = &[
         "Not trusted: the proxy does not accept the user or the password.",
     ),
     ("124", "A time limit ran out; the message names it."),
+    ("126", "--wait-for: COMMAND could not be executed."),
+    (
+        "127",
+        "--wait-for: there is no COMMAND; if there is, its own status counts.",
+    ),
     ("128+N", "Ended by signal N, for instance 130 after Ctrl-C."),
 ];
 
@@ -117,6 +123,7 @@ fn parse_with(args: Vec<OsString>, inherited: Option<usize>) -> Result<Plan, Sto
             _ => Stop::Usage(usage::line(&error, &command, &args, personality)),
         })?;
     words.personality = personality;
+    words.take_command_for_operands();
     if personality == Personality::Nc {
         words = words.without_what_nc_lets_pass();
     }
@@ -148,7 +155,7 @@ fn passed_in(pid: Option<&OsStr>, fds: Option<&OsStr>, own: u32) -> Option<usize
 /// Both may be one word: HOST:PORT, or [ADDRESS]:PORT for IPv6. With -l, ADDRESS is a local one;
 /// without it every local address is served, and PORT 0 lets the kernel pick a port. With -U there
 /// is one word: the PATH of a Unix socket, or @NAME. Options may stand before and behind these
-/// words; '--' ends the options.
+/// words; '--' ends the options, and with --wait-for a COMMAND may stand behind it.
 ///
 /// DUR is a time: seconds, with a fraction if need be (1.5), or numbers with units (500ms, 1m30s).
 #[derive(Debug, Parser)]
@@ -156,13 +163,19 @@ fn passed_in(pid: Option<&OsStr>, fds: Option<&OsStr>, own: u32) -> Option<usize
     name = "oxnc",
     version,
     override_usage = "oxnc [OPTIONS] HOST PORT\n       oxnc -l [OPTIONS] [ADDRESS] PORT\n       \
-                      oxnc -z [OPTIONS] HOST PORTS...\n       oxnc [-l|-z] [OPTIONS] -U PATH",
+                      oxnc -z [OPTIONS] HOST PORTS...\n       \
+                      oxnc --wait-for DUR [OPTIONS] HOST:PORT... [-- COMMAND...]\n       \
+                      oxnc [-l|-z] [OPTIONS] -U PATH",
     args_override_self = true,
     disable_help_flag = true,
     disable_version_flag = true,
     max_term_width = 100
 )]
 struct Words {
+    // How many there may be, and what each one is, depends on the options: `into_plan`. They stand
+    // here because clap takes what is defined last for what stands behind `--`.
+    #[arg(index = 1, hide = true, value_hint = ValueHint::Hostname)]
+    operands: Vec<OsString>,
     #[command(flatten)]
     connecting: connecting::Connecting,
     #[command(flatten)]
@@ -171,6 +184,8 @@ struct Words {
     listening: listening::Listening,
     #[command(flatten)]
     scanning: scanning::Scanning,
+    #[command(flatten)]
+    waiting: waiting::Waiting,
     #[command(flatten)]
     datagrams: datagrams::DatagramWords,
     #[command(flatten)]
@@ -189,7 +204,4 @@ struct Words {
     messages: messages::Messages,
     #[arg(skip)]
     personality: Personality,
-    // How many there may be, and what each one is, depends on the options: `into_plan`.
-    #[arg(hide = true, value_hint = ValueHint::Hostname)]
-    operands: Vec<OsString>,
 }

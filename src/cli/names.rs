@@ -21,7 +21,7 @@ pub(super) struct Names {
     ///
     /// The one word that is needed is the PATH of the socket's file, or @NAME for an abstract name,
     /// which has no file; write ./@NAME for a file of that name. With -l, PATH may also be given
-    /// with -s. Also spelled --unixsock.
+    /// with -s. With -z and --wait-for there may be any number of words. Also spelled --unixsock.
     #[arg(short = 'U', long = "unix", alias = "unixsock")]
     pub(super) unix: bool,
 

@@ -35,7 +35,7 @@ impl Words {
         if self.names.unix {
             (self.names.ipv4, self.names.ipv6) = (false, false);
         }
-        if !self.scanning.scan {
+        if self.scan_option().is_none() {
             self.scanning.random = false;
         }
         if self.proxies.proxy.is_none() {
@@ -51,7 +51,8 @@ impl Words {
             self.end_of_data.quit_after = None;
         }
         // strtonum(3) skips blanks and takes a sign.
-        for port in self.operands.iter_mut().skip(1) {
+        let ports = self.operands.iter_mut().skip(1);
+        for port in ports.filter(|_| !self.names.unix) {
             let number = port.to_str().map(|word| word.trim_start());
             if let Some(digits) = number.map(|word| word.strip_prefix('+').unwrap_or(word))
                 && digits.starts_with(|c: char| c.is_ascii_digit())

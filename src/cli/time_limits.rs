@@ -12,8 +12,9 @@ pub(super) struct TimeLimits {
     /// Limit connecting and idling (0: no limit)
     ///
     /// Sets --connect-timeout and --idle-timeout where these are not given themselves. Does not
-    /// limit the wait for a client. When a limit runs out, the exit status is 124. Also spelled
-    /// --wait.
+    /// limit the wait for a client. When a limit runs out, the exit status is 124; but with -z and
+    /// --wait-for it is about each test of a port, and what has not answered by then is not open.
+    /// Also spelled --wait.
     #[arg(
         short = 'w',
         long = "timeout",

@@ -50,6 +50,20 @@ pub(super) fn count() -> impl TypedValueParser<Value = u32> {
     value(|word| read("value", word, |text| parse_number(text, 1..=u32::MAX)))
 }
 
+/// How many ports are tested at once.
+pub(super) fn parallel() -> impl TypedValueParser<Value = u32> {
+    value(|word| read("value", word, |text| parse_number(text, 1..=65_535)))
+}
+
+/// How long it is waited for a banner. For ever would be the way to hang at the first service that
+/// has none, and not at all the way to miss every one, so 0 is neither.
+pub(super) fn banner() -> impl TypedValueParser<Value = Duration> {
+    value(|word| match read("duration", word, parse_duration)? {
+        Duration::ZERO => Err(bad(word, "is no time to wait for a banner")),
+        time => Ok(time),
+    })
+}
+
 /// Where a port is written to.
 pub(super) fn port_to() -> impl TypedValueParser<Value = PortTo> {
     value(read_port_to)

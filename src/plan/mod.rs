@@ -28,7 +28,8 @@ pub use personality::Personality;
 pub use ports::{PortSpan, Ports, Reversed};
 pub use proxy::{Login, Proxy, ProxyAddress, ProxyAddressError, ProxyNames, ProxyProtocol};
 pub use scan::{
-    Goal, Measure, PortTargets, Probe, Scan, SocketTargets, Survey, Target, Targets, UnixProbe, Wait,
+    Goal, Measure, PortTargets, Probe, Scan, SocketTargets, Survey, Target, Targets, UnixProbe,
+    Wait,
 };
 pub use secret::{Secret, SecretSource};
 pub use sockopt::{SockOpt, SockOptError};

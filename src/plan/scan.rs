@@ -147,12 +147,26 @@ impl Scan {
 
     /// Whether a single port or socket is asked about.
     pub fn is_one(&self) -> bool {
-        match &self.targets {
-            Targets::Ports(ports) => match ports.list.as_slice() {
-                [target] => target.ports.is_one(),
-                _ => false,
-            },
-            Targets::Sockets(sockets) => sockets.list.len() == 1,
+        self.targets.is_one()
+    }
+}
+
+impl Target {
+    /// Whether all of them together are a single port.
+    pub fn are_one(list: &[Self]) -> bool {
+        match list {
+            [target] => target.ports.is_one(),
+            _ => false,
+        }
+    }
+}
+
+impl Targets {
+    /// Whether it is a single port or socket.
+    pub fn is_one(&self) -> bool {
+        match self {
+            Self::Ports(ports) => Target::are_one(&ports.list),
+            Self::Sockets(sockets) => sockets.list.len() == 1,
         }
     }
 }

@@ -9,6 +9,7 @@ impl Words {
         let others = [
             (self.listening.listen, "-l"),
             (self.scanning.scan, "-z"),
+            (self.waiting.limit.is_some(), "--wait-for"),
             (self.datagrams.udp, "-u"),
             (self.datagrams.recv_limit.is_some(), "-W"),
             (lines.crlf, "-C"),

@@ -37,6 +37,14 @@ impl Proxies {
 
     /// The proxy, if there is one, for this target.
     pub(super) fn for_host(self, target: &Host) -> Result<Option<Proxy>, String> {
+        self.for_hosts([target])
+    }
+
+    /// The proxy, if there is one, for all of these targets.
+    pub(super) fn for_hosts<'a>(
+        self,
+        targets: impl IntoIterator<Item = &'a Host>,
+    ) -> Result<Option<Proxy>, String> {
         let kind = self.kind.unwrap_or(Kind::Socks5);
         let protocol = match kind {
             Kind::Socks4 | Kind::Socks4a => ProxyProtocol::Socks4,
@@ -55,7 +63,9 @@ impl Proxies {
         let Some(address) = self.proxy else {
             return Ok(None);
         };
-        check_target(target, protocol, dns)?;
+        for target in targets {
+            check_target(target, protocol, dns)?;
+        }
         let login = login(self.user, self.auth_file, self.auth_env, protocol)?;
         let port = address.port;
         Ok(Some(Proxy {

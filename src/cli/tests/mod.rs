@@ -7,6 +7,7 @@ mod proxies;
 mod scan;
 mod socket_options;
 mod usage_lines;
+mod wait;
 
 use std::ffi::OsString;
 
@@ -57,6 +58,19 @@ fn the_help_texts_fit_a_screen_80_columns_wide() {
     let long = command.render_long_help().to_string();
     for (code, meaning) in EXIT_STATUS {
         assert!(long.contains(&format!("  {code:<6} {meaning}\n")), "{code}");
+    }
+}
+
+#[test]
+fn what_is_about_ports_fits_a_screen() {
+    let long = command().term_width(100).render_long_help().to_string();
+    for heading in ["Testing ports:", "Waiting for ports:"] {
+        let lines = long.lines().skip_while(|line| *line != heading);
+        let group = lines
+            .skip(1)
+            .take_while(|line| line.is_empty() || line.starts_with(' '));
+        let height = 1 + group.count();
+        assert!((10..=50).contains(&height), "{heading} {height} lines");
     }
 }
 

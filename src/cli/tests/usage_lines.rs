@@ -519,6 +519,10 @@ fn any_words_at_all_are_answered_in_one_line() {
         b"--proxy-auth-file",
         b"-z",
         b"20-25,",
+        b"--wait-for",
+        b"--banner=",
+        b"--count",
+        b"--parallel",
     ];
     // xorshift: the same words in every run.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
@@ -557,7 +561,7 @@ pub(super) fn usage(line: &str) -> String {
 }
 
 #[track_caller]
-fn usage_of_bytes(words: &[&[u8]]) -> String {
+pub(super) fn usage_of_bytes(words: &[&[u8]]) -> String {
     let words = std::iter::once(&b"oxnc"[..]).chain(words.iter().copied());
     let words = words
         .map(|bytes| OsStr::from_bytes(bytes).to_owned())
