@@ -18,6 +18,8 @@ pub enum Limit {
     Idle,
     /// `--max-time`: the whole run.
     Total,
+    /// `--wait-for`: somebody to be there.
+    Wait,
     /// `--keep-open`: a client takes nothing of what waits for it.
     Queue,
 }

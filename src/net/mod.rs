@@ -43,6 +43,7 @@ use crate::{
     event::{Deadline, Reactor, Wake},
     outcome::{Setback, Stop},
     plan::Group,
+    stream::same_error,
 };
 
 /// Why there is no socket.
@@ -140,6 +141,14 @@ impl Attempt {
         }
     }
 
+    fn again(&self) -> Self {
+        Self {
+            address: self.address.clone(),
+            from: self.from,
+            error: same_error(&self.error),
+        }
+    }
+
     /// It failed before anything was sent: a local address, or an option of the socket.
     pub(crate) fn is_our_own(&self) -> bool {
         self.from.is_some() || Refused::of(&self.error).is_some()
@@ -160,6 +169,28 @@ impl Error {
             Self::PassFd(_) => Setback::Local,
             Self::Stopped { stop, .. } => Setback::Stopped(*stop),
             _ => Setback::Failed,
+        }
+    }
+
+    /// The same once more, for whoever else it holds for.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Lookup { what, failure } => Self::Lookup {
+                what: what.clone(),
+                failure: failure.clone(),
+            },
+            Self::Connect(attempts) => Self::Connect(attempts.iter().map(Attempt::again).collect()),
+            Self::Stopped {
+                stop,
+                phase,
+                attempts,
+            } => Self::Stopped {
+                stop: *stop,
+                phase: *phase,
+                attempts: attempts.iter().map(Attempt::again).collect(),
+            },
+            Self::System(error) => Self::System(same_error(error)),
+            _ => Self::System(io::ErrorKind::Other.into()),
         }
     }
 

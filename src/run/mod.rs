@@ -6,7 +6,6 @@ mod handshake;
 mod listen;
 mod login;
 mod pass_fd;
-mod probes;
 mod proxied;
 mod scan;
 mod secret;
@@ -67,7 +66,6 @@ pub fn run(plan: &Plan) -> Status {
         Action::Datagrams(datagrams) => datagrams::run(&mut stage, datagrams, plan),
         Action::PassFd(callee) => pass_fd::run(&mut stage, callee, plan),
         Action::Scan(scan) => scan::run(&mut stage, scan, plan),
-        Action::ScanUnix(probe) => scan::run_unix(&mut stage, probe, plan),
     }
 }
 

@@ -5,20 +5,22 @@ use std::{net::SocketAddr, ops::ControlFlow, sync::Arc, time::{Duration, Instant
 use super::Stage;
 use crate::{
     event::Deadline,
-    net::{self, Phase},
-    outcome::PortState,
+    net::{self, Attempt, Phase},
+    outcome::{PortState, Setback},
+    proxy::Failure,
     report::Cause,
 };
+
+/// A place in the roster, and the number of a port; Unix sockets have none.
+pub(super) type At = (usize, u16);
 
 /// A port or a Unix socket that is to be tested.
 #[derive(Clone, Debug)]
 pub(super) struct Item {
     /// What the course calls it.
     pub id: u64,
-    /// Its place in the roster.
-    pub target: usize,
-    /// The port's number; Unix sockets have none.
-    pub port: u16,
+    /// Which it is.
+    pub at: At,
     /// The host's addresses, where they have been looked up.
     pub addresses: Arc<[SocketAddr]>,
 }
@@ -77,17 +79,78 @@ pub(super) trait Way {
 }
 
 impl Verdict {
-    /// Nobody is there, or nobody can tell.
-    pub(super) fn not_open(state: PortState, cause: Cause) -> Self {
+    /// Nothing but a state.
+    pub(super) fn new(state: PortState) -> Self {
         Self {
             state,
             address: None,
             rtt: None,
-            causes: vec![cause],
+            causes: Vec::new(),
             banner: Vec::new(),
         }
     }
+
+    /// Nobody is there, or nobody can tell.
+    pub(super) fn not_open(state: PortState, cause: Cause) -> Self {
+        Self {
+            causes: vec![cause],
+            ..Self::new(state)
+        }
+    }
+
+    /// What was asked for makes no sense, or somebody does not trust us: no time mends that.
+    pub(super) fn is_mistake(&self) -> bool {
+        self.causes.iter().any(|cause| {
+            let setback = match cause {
+                Cause::Lookup(error) => error.setback(),
+                Cause::Proxy(failure) => failure.setback(),
+                _ => return false,
+            };
+            matches!(setback, Setback::Usage | Setback::NotTrusted)
+        })
+    }
+
+    /// Whether nothing is different.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let reasons = |verdict: &Self| -> Vec<Option<i32>> {
+            let causes = verdict.causes.iter();
+            causes
+                .map(|cause| match cause {
+                    Cause::Attempt(attempt) | Cause::Prohibited(attempt) => {
+                        attempt.error.raw_os_error()
+                    }
+                    _ => None,
+                })
+                .collect()
+        };
+        self.state == other.state && reasons(self) == reasons(other)
+    }
+
+    /// This machine has run out of something.
+    fn is_exhaustion(&self) -> bool {
+        self.causes.iter().any(|cause| match cause {
+            Cause::Attempt(attempt) => attempt.is_exhaustion(),
+            Cause::Proxy(Failure::Proxy(net::Error::Connect(attempts))) => {
+                attempts.iter().any(Attempt::is_exhaustion)
+            }
+            _ => false,
+        })
+    }
+
+    /// Why it is not open, as far as a proxy can tell.
+    pub(super) fn failure(&self) -> Option<&Failure> {
+        self.causes.iter().find_map(|cause| match cause {
+            Cause::Proxy(failure) => Some(failure),
+            _ => None,
+        })
+    }
 }
+
+/// How long it is waited for what this machine has run out of, at first and at most between two
+/// tries, and altogether.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Tests one after another.
 pub(super) fn one_by_one(
@@ -99,7 +162,7 @@ pub(super) fn one_by_one(
     loop {
         let until = match course.next(Instant::now()) {
             Next::Test(item) => {
-                let verdict = test(stage, &item)?;
+                let verdict = patiently(stage, deadline, |stage| test(stage, &item))?;
                 if course.found(item.id, verdict).is_break() || course.pause().is_break() {
                     return Ok(());
                 }
@@ -110,6 +173,32 @@ pub(super) fn one_by_one(
             Next::Rest => None,
             Next::End => return Ok(()),
         };
-        net::wait(&mut stage.reactor, until, deadline)?.map_err(net::Error::stopped(Phase::Connect))?;
+        wait(stage, until, deadline)?;
     }
+}
+
+/// Tests something, again and again while it is this machine that lacks something.
+fn patiently(
+    stage: &mut Stage,
+    deadline: Deadline,
+    mut test: impl FnMut(&mut Stage) -> Result<Verdict, net::Error>,
+) -> Result<Verdict, net::Error> {
+    let began = Instant::now();
+    let mut pause = SHORTEST_PAUSE;
+    loop {
+        let verdict = test(stage)?;
+        if !verdict.is_exhaustion() || began.elapsed() >= PATIENCE {
+            return Ok(verdict);
+        }
+        log::debug!("{:?}; once more in {pause:?}", verdict.causes);
+        let until = Instant::now() + pause;
+        while Instant::now() < until {
+            wait(stage, Some(until), deadline)?;
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+fn wait(stage: &mut Stage, until: Option<Instant>, deadline: Deadline) -> Result<(), net::Error> {
+    net::wait(&mut stage.reactor, until, deadline)?.map_err(net::Error::stopped(Phase::Connect))
 }

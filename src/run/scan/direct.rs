@@ -91,7 +91,7 @@ impl net::Course for Adapted<'_> {
             Next::Test(item) => net::Next::Ask(Ask {
                 id: item.id,
                 addresses: item.addresses,
-                port: item.port,
+                port: item.at.1,
             }),
             Next::At(at) => net::Next::At(at),
             Next::Rest => net::Next::Rest,

@@ -4,6 +4,7 @@
 mod course;
 mod direct;
 mod measure;
+mod names;
 mod proxied;
 mod roster;
 mod sockets;
@@ -13,7 +14,7 @@ mod wait;
 
 use std::time::Instant;
 
-use course::{Course, Way};
+use course::Way;
 use direct::Direct;
 use proxied::Proxied;
 use roster::Roster;
@@ -23,8 +24,7 @@ use teller::Teller;
 use super::{Stage, login};
 use crate::{
     event::Deadline,
-    net,
-    outcome::{Limit, Setback, Status},
+    outcome::{Limit, Status},
     plan::{Goal, Plan, Probe, Scan, Targets},
 };
 
@@ -34,7 +34,11 @@ pub(super) fn run(stage: &mut Stage, scan: &Scan, plan: &Plan) -> Status {
     let deadline = limit.or(stage.total);
     let roster = match Roster::new(stage, scan, deadline) {
         Ok(roster) => roster,
-        Err(error) => return not_begun(stage, &error),
+        // No service is called so.
+        Err(error) => {
+            stage.report.not_started(&error, "");
+            return error.setback().of_probe().status();
+        }
     };
     let mut teller = Teller::new(stage, scan, plan, &roster);
     // What goes on beneath is told by -vv.
@@ -55,7 +59,7 @@ pub(super) fn run(stage: &mut Stage, scan: &Scan, plan: &Plan) -> Status {
             }
             _ => match Direct::new(stage, ports, deadline) {
                 Ok(direct) => Box::new(direct),
-                Err(error) => return not_begun(stage, &error),
+                Err(error) => return teller.not_tested(&error, None),
             },
         },
     };

@@ -2,11 +2,14 @@
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
-use super::{Roster, Stage, course::Way};
+use super::{
+    Roster, Stage,
+    course::{At, Way},
+};
 use crate::{
     event::Deadline,
     net::{self, Lookups, Phase, Query},
-    outcome::{Limit, Stop},
+    outcome::{Limit, Setback, Stop},
     plan::{Host, Lookup, Port, Scan, Targets},
     report::escape,
     run::connect,
@@ -14,6 +17,58 @@ use crate::{
 
 /// Addresses, or why there are none.
 pub(super) type Addresses = Result<Arc<[SocketAddr]>, net::Error>;
+
+/// All that has been looked up.
+pub(super) struct Known<'a> {
+    names: Option<Names<'a>>,
+    /// By the host's number.
+    addresses: Vec<Addresses>,
+    /// Where nothing has to be looked up.
+    nothing: Arc<[SocketAddr]>,
+}
+
+impl<'a> Known<'a> {
+    /// Looks up each host once, and waits for the answers.
+    pub(super) fn look_up(
+        stage: &mut Stage,
+        scan: &Scan,
+        roster: &Roster<'a>,
+        way: &dyn Way,
+        deadline: Deadline,
+    ) -> Result<Self, net::Error> {
+        let names = Names::new(stage, scan, roster, way);
+        let addresses = match &names {
+            Some(names) => names.look_up_all(stage, deadline)?,
+            None => Vec::new(),
+        };
+        Ok(Self {
+            names,
+            addresses,
+            nothing: Arc::default(),
+        })
+    }
+
+    /// Those of the host whose port it is.
+    pub(super) fn addresses(&self, (place, _): At) -> Addresses {
+        let host = self.names.as_ref().map(|names| names.host_of(place));
+        match host.and_then(|host| self.addresses.get(host)) {
+            None => Ok(Arc::clone(&self.nothing)),
+            Some(Ok(addresses)) => Ok(Arc::clone(addresses)),
+            Some(Err(error)) => Err(error.again()),
+        }
+    }
+
+    /// Whether any host has an address.
+    pub(super) fn is_any(&self) -> bool {
+        self.addresses.is_empty() || self.addresses.iter().any(Result::is_ok)
+    }
+
+    /// What makes no sense as it turned out: an address whose zone is no interface here.
+    pub(super) fn mistake(&self) -> Option<&net::Error> {
+        let errors = self.addresses.iter().filter_map(|found| found.as_ref().err());
+        errors.into_iter().find(|error| error.setback() == Setback::Usage)
+    }
+}
 
 /// Lookups of hosts that go on by themselves, each host's once at a time.
 pub(super) struct Names<'a> {
@@ -64,7 +119,7 @@ impl<'a> Names<'a> {
         self.hosts.len()
     }
 
-    /// Whose port it is, by its place in the roster.
+    /// Whose port it is.
     pub(super) fn host_of(&self, place: usize) -> usize {
         self.places.get(&place).copied().unwrap_or(0)
     }

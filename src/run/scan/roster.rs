@@ -6,7 +6,7 @@ use std::{
     ops::RangeInclusive,
 };
 
-use super::Stage;
+use super::{Stage, course::At};
 use crate::{
     event::Deadline,
     net::{self, Query},
@@ -79,8 +79,8 @@ impl<'a> Roster<'a> {
         entries.sum()
     }
 
-    /// All of it, one after another: the place, and the number of a port.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, u16)> {
+    /// All of it, one after another.
+    pub(super) fn iter(&self) -> impl Iterator<Item = At> + Send {
         self.entries.iter().enumerate().flat_map(|(place, entry)| {
             let ranges = match entry {
                 Entry::Ports(_, ranges) => ranges.as_slice(),
@@ -91,12 +91,12 @@ impl<'a> Roster<'a> {
     }
 
     /// The same in an order of its own.
-    pub(super) fn shuffled(&self) -> Vec<(usize, u16)> {
+    pub(super) fn shuffled(&self) -> Vec<At> {
         shuffled(self.iter().collect())
     }
 
     /// What it is called.
-    pub(super) fn subject(&self, place: usize, port: u16) -> Option<Subject<'a>> {
+    pub(super) fn subject(&self, (place, port): At) -> Option<Subject<'a>> {
         Some(match self.entries.get(place)? {
             Entry::Ports(host, _) => Subject::Port {
                 host,
