@@ -1,5 +1,6 @@
 //! The stories, one a file: each reads as the steps of a run.
 
+mod backoff;
 mod connect;
 mod datagrams;
 mod handshake;
@@ -8,6 +9,7 @@ mod login;
 mod pass_fd;
 mod probes;
 mod proxied;
+mod retry;
 mod scan;
 mod secret;
 mod serve;

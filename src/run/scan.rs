@@ -11,7 +11,7 @@ use super::{
     probes::{Direct, Prober, Through, Untested},
 };
 use crate::{
-    event::{Deadline, Reactor},
+    event::Deadline,
     net::{self, Phase, Query},
     outcome::{Limit, Status, Survey},
     plan::{Endpoint, Plan, Port, PortSpan, Probe, Scan, UnixProbe},
@@ -164,11 +164,7 @@ fn survey(
         *now_at = Port::Number(port);
         let interval = scan.interval.filter(|_| n > 0);
         if interval.is_some() || looked.elapsed() >= LOOK {
-            pause(
-                &mut stage.reactor,
-                interval.unwrap_or_default(),
-                stage.total,
-            )?;
+            pause(stage, interval.unwrap_or_default())?;
             looked = Instant::now();
         }
         if patiently(stage, port, &mut probe)? {
@@ -192,7 +188,7 @@ fn patiently(
         match probe(stage, port) {
             Err(why) if why.is_exhaustion() && began.elapsed() < PATIENCE => {
                 log::debug!("port {port}: {why:?}; once more in {length:?}");
-                pause(&mut stage.reactor, length, stage.total)?;
+                pause(stage, length)?;
                 length = (length * 2).min(LONGEST_PAUSE);
             }
             other => return other,
@@ -200,26 +196,13 @@ fn patiently(
     }
 }
 
-/// Lets time pass, and looks at least once for what may end the run.
-fn pause(reactor: &mut Reactor, length: Duration, total: Deadline) -> Result<(), net::Error> {
-    let began = Instant::now();
-    let until = began.checked_add(length);
-    loop {
-        net::wait(reactor, until, total)?.map_err(|stop| net::Error::Stopped {
-            stop,
-            phase: Phase::Connect,
-            attempts: Vec::new(),
-        })?;
-        if began.elapsed() >= length {
-            return Ok(());
-        }
-    }
+fn pause(stage: &mut Stage, length: Duration) -> Result<(), net::Error> {
+    net::pause(&mut stage.reactor, length, Phase::Connect, stage.total)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::Stop;
 
     #[test]
     fn a_shuffle_keeps_every_port() {
@@ -230,23 +213,5 @@ mod tests {
         mixed.sort_unstable();
         assert_eq!(mixed, all);
         assert!(shuffled(Vec::new()).is_empty());
-    }
-
-    #[test]
-    fn a_pause_is_never_shorter_and_ends_with_the_run() {
-        let mut reactor = Reactor::new().unwrap();
-        let began = Instant::now();
-        let length = Duration::from_millis(50);
-        pause(&mut reactor, length, Deadline::default()).unwrap();
-        assert!(began.elapsed() >= length);
-        let total = Deadline::after(began, Some(length), Limit::Total);
-        let stopped = pause(&mut reactor, Duration::from_secs(100), total).unwrap_err();
-        match stopped {
-            net::Error::Stopped {
-                stop: Stop::Expired(what),
-                ..
-            } => assert_eq!(what.limit, Limit::Total),
-            other => panic!("{other:?}"),
-        }
     }
 }
