@@ -1,6 +1,6 @@
 //! The local end of an outgoing connection, and who is to have it.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, time::Duration};
 
 use clap::{Args, ValueHint};
 
@@ -46,4 +46,36 @@ pub(super) struct Connecting {
     /// ProxyUseFdpass. Works with -U as well.
     #[arg(short = 'F', long = "pass-fd", hide_short_help = true)]
     pub(super) pass_fd: bool,
+
+    /// Try again until there is a connection
+    ///
+    /// A name that cannot be looked up, a peer that is not reached, refuses or does not answer in
+    /// time, and a proxy that does, are tried again, at most N times if N is given, otherwise until
+    /// --max-time is over. What is wrong on this side (a local address, the user or the password for
+    /// the proxy, the command line) ends the run at once. --connect-timeout is that of each try. The
+    /// pause before the next one is a tenth of the time waited so far, at least 10 milliseconds and
+    /// at most 1 second, give or take a quarter. Only the last failure is told; with -v each is.
+    #[arg(
+        long = "retry",
+        value_name = "N",
+        value_hint = ValueHint::Other,
+        value_parser = values::count(),
+        num_args = 0..=1,
+        require_equals = true,
+        hide_short_help = true
+    )]
+    pub(super) retry: Option<Option<u32>>,
+
+    /// With --retry: pause for so long
+    ///
+    /// At least 10 milliseconds, also where DUR is less.
+    #[arg(
+        long = "retry-delay",
+        value_name = "DUR",
+        value_hint = ValueHint::Other,
+        value_parser = values::duration(),
+        allow_hyphen_values = true,
+        hide_short_help = true
+    )]
+    pub(super) retry_delay: Option<Duration>,
 }

@@ -2,6 +2,7 @@
 
 mod pass_fd;
 mod proxies;
+mod retry;
 mod scan;
 mod socket_options;
 
@@ -52,6 +53,7 @@ impl Words {
             ..transfer(&self.end_of_data, &self.lines, self.personality)
         };
         let limits = limits(&self.time_limits);
+        let retry = self.retry();
         let (verbosity, personality) = (self.messages.verbose, self.personality);
         let datagrams = self.datagram_settings()?;
         let socket_options = self.socket_options.in_order();
@@ -74,6 +76,7 @@ impl Words {
             action,
             transfer,
             limits,
+            retry,
             socket_options,
             verbosity,
             numeric: lookup.numeric,
@@ -161,6 +164,7 @@ impl Words {
         ])?;
         self.proxies.check()?;
         self.check_pass_fd()?;
+        self.check_retry()?;
         self.socket_options.check(self.names.unix)
     }
 

@@ -41,7 +41,7 @@ pub(crate) use unix_datagram::{call_unix, receive_unix};
 
 use crate::{
     event::{Deadline, Reactor, Wake},
-    outcome::{Setback, Stop},
+    outcome::{Limit, Setback, Stop},
     plan::Group,
     stream::same_error,
 };
@@ -141,6 +141,19 @@ impl Attempt {
         }
     }
 
+    /// It may succeed when it is made once more, because something else has changed until then.
+    fn may_pass(&self) -> bool {
+        match (self.from, self.error.raw_os_error()) {
+            // Whoever has our port may leave it; an address that is not ours does not become ours.
+            (Some(_), errno) => errno == Some(libc::EADDRINUSE),
+            // What is not the system's word tells what else is there, or is about an option.
+            (None, None) => false,
+            // The local address is of the other family, or a zone is missing.
+            (None, Some(libc::EAFNOSUPPORT | libc::EINVAL)) => false,
+            (None, Some(_)) => true,
+        }
+    }
+
     fn again(&self) -> Self {
         Self {
             address: self.address.clone(),
@@ -169,6 +182,23 @@ impl Error {
             Self::PassFd(_) => Setback::Local,
             Self::Stopped { stop, .. } => Setback::Stopped(*stop),
             _ => Setback::Failed,
+        }
+    }
+
+    /// Whether another try may end better. `numeric` says that no name is looked up, so that there
+    /// is no answer to come.
+    pub(crate) fn may_pass(&self, numeric: bool) -> bool {
+        match self {
+            Self::Lookup {
+                failure: LookupFailure::Other(_),
+                ..
+            } => !numeric,
+            Self::Connect(attempts) => attempts.iter().any(Attempt::may_pass),
+            Self::Stopped {
+                stop: Stop::Expired(what),
+                ..
+            } => what.limit == Limit::Connect,
+            _ => false,
         }
     }
 
@@ -216,14 +246,21 @@ impl From<io::Error> for Error {
     }
 }
 
-/// Lets some time pass before a client is waited for.
+/// Lets time pass in the middle of a phase, and looks at least once for what may end the run.
 pub(crate) fn pause(
     reactor: &mut Reactor,
     length: Duration,
+    phase: Phase,
     deadline: Deadline,
 ) -> Result<(), Error> {
-    let until = Some(Instant::now() + length);
-    wait(reactor, until, deadline)?.map_err(Error::stopped(Phase::Accept))
+    let began = Instant::now();
+    let until = began.checked_add(length);
+    loop {
+        wait(reactor, until, deadline)?.map_err(Error::stopped(phase))?;
+        if began.elapsed() >= length {
+            return Ok(());
+        }
+    }
 }
 
 /// Waits once, until `until` at the latest; fails when a signal or the deadline ends the phase.
@@ -239,4 +276,84 @@ pub(crate) fn wait(
             .expired(Instant::now())
             .map_or(Ok(()), |e| Err(Stop::Expired(e))),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::SocketOption;
+
+    #[test]
+    fn a_pause_is_never_shorter_and_ends_with_the_run() {
+        let mut reactor = Reactor::new().unwrap();
+        let began = Instant::now();
+        let length = Duration::from_millis(50);
+        pause(&mut reactor, length, Phase::Connect, Deadline::default()).unwrap();
+        assert!(began.elapsed() >= length);
+        let total = Deadline::after(began, Some(length), Limit::Total);
+        let long = Duration::from_secs(100);
+        match pause(&mut reactor, long, Phase::Accept, total).unwrap_err() {
+            Error::Stopped {
+                stop: Stop::Expired(what),
+                phase: Phase::Accept,
+                ..
+            } => assert_eq!(what.limit, Limit::Total),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn attempt(from: Option<&str>, error: io::Error) -> Attempt {
+        let address: SocketAddr = "127.0.0.1:9".parse().unwrap();
+        Attempt {
+            address: address.into(),
+            from: from.map(|from| from.parse().unwrap()),
+            error,
+        }
+    }
+
+    #[test]
+    fn what_another_try_does_not_mend_is_told_from_what_it_may() {
+        let os = io::Error::from_raw_os_error;
+        let refused = io::Error::other(Refused {
+            option: SocketOption::Mptcp,
+            error: os(libc::ENOPROTOOPT),
+        });
+        let settled = || {
+            [
+                attempt(Some("192.0.2.1:0"), os(libc::EADDRNOTAVAIL)),
+                attempt(None, os(libc::EAFNOSUPPORT)),
+                attempt(None, os(libc::EINVAL)),
+                attempt(None, io::Error::other("it is a directory, not a socket")),
+            ]
+        };
+        assert!(!Error::Connect(vec![attempt(None, refused)]).may_pass(false));
+        assert!(!Error::Connect(settled().into()).may_pass(false));
+        for passing in [
+            attempt(Some("127.0.0.1:7"), os(libc::EADDRINUSE)),
+            attempt(None, os(libc::ECONNREFUSED)),
+            attempt(None, os(libc::EHOSTUNREACH)),
+            attempt(None, os(libc::ETIMEDOUT)),
+            attempt(None, os(libc::ENOENT)),
+            attempt(None, os(libc::EMFILE)),
+        ] {
+            // One address that may be reached later is enough.
+            let mut attempts: Vec<Attempt> = settled().into();
+            attempts.push(passing);
+            let error = Error::Connect(attempts);
+            assert!(error.may_pass(false) && error.may_pass(true), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_may_be_known_later_unless_none_is_looked_up() {
+        let lookup = |failure| Error::Lookup {
+            what: "db".into(),
+            failure,
+        };
+        let unknown = lookup(LookupFailure::Other("unknown".into()));
+        assert!(unknown.may_pass(false) && !unknown.may_pass(true));
+        for failure in [LookupFailure::NoSuchService, LookupFailure::NoSuchZone] {
+            assert!(!lookup(failure).may_pass(false));
+        }
+    }
 }

@@ -48,6 +48,8 @@ pub struct Plan {
     pub transfer: Transfer,
     /// How long each phase may take.
     pub limits: Limits,
+    /// What comes after a try to connect that has failed, if not the end.
+    pub retry: Option<Retry>,
     /// What every socket of the run is set to, in this order.
     pub socket_options: Vec<SocketOption>,
     /// How much is told on stderr: 0 failures only, 1 events, 2 facts of the layers, 3 log records.
@@ -93,6 +95,15 @@ pub struct Connect {
     pub lookup: Lookup,
     /// Through whom, if not directly.
     pub proxy: Option<Proxy>,
+}
+
+/// More tries to connect (`--retry`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retry {
+    /// How many after the first one; none means any number.
+    pub tries: Option<u32>,
+    /// The pause between two of them; none means one that grows.
+    pub delay: Option<Duration>,
 }
 
 /// The local end of an outgoing connection (`-s`, `-p`); at least one of the two is given.

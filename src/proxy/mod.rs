@@ -14,7 +14,7 @@ pub(crate) use credentials::Credentials;
 
 use crate::{
     net,
-    outcome::{Setback, Stop},
+    outcome::{Limit, Setback, Stop},
     plan::ProxyProtocol,
 };
 
@@ -175,6 +175,27 @@ impl Failure {
             Self::Stopped(stop) => Setback::Stopped(*stop),
             Self::Refused(_) | Self::Protocol(_) | Self::Ended | Self::Broken(_) => Setback::Failed,
         }
+    }
+
+    /// Whether another try may end better. `numeric` says that no name is looked up here.
+    pub(crate) fn may_pass(&self, numeric: bool) -> bool {
+        match self {
+            Self::Proxy(error) | Self::Target(error) => error.may_pass(numeric),
+            Self::Refused(refused) => refused.iter().any(|(_, why)| why.may_pass()),
+            Self::Stopped(Stop::Expired(what)) => what.limit == Limit::Connect,
+            Self::Ended | Self::Broken(_) => true,
+            Self::Unfit(_) | Self::Credentials { .. } | Self::Protocol(_) | Self::Stopped(_) => {
+                false
+            }
+        }
+    }
+}
+
+impl Refusal {
+    /// Who is to show a password, and what the proxy does not do at all, does not depend on when it
+    /// is asked. Everything else may be about the target, and proxies are not exact about that.
+    fn may_pass(&self) -> bool {
+        !matches!(self, Self::Methods { .. } | Self::Socks5(7 | 8))
     }
 }
 

@@ -166,7 +166,7 @@ pub(super) fn bytes(n: u64) -> String {
     }
 }
 
-fn duration(d: Duration) -> String {
+pub(super) fn duration(d: Duration) -> String {
     humantime::format_duration(d).to_string()
 }
 

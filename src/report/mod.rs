@@ -8,6 +8,7 @@ mod messages;
 mod nc;
 mod port;
 mod proxy;
+mod retry;
 mod scan;
 
 use std::{
@@ -26,6 +27,7 @@ pub use escape::escape;
 pub(crate) use messages::{Peer, StdioFailure, place, reason, spot, why};
 pub(crate) use port::PortSink;
 pub(crate) use proxy::password_prompt;
+pub(crate) use retry::Miss;
 
 use crate::{
     net::{self, Address, Attempt},
@@ -198,24 +200,30 @@ impl Report {
 
     /// Why there was no connection to `target`.
     pub(crate) fn not_started(&self, error: &net::Error, target: &str) {
-        let text = match self.personality {
+        if let Some(text) = self.unstarted(error, target) {
+            self.failure(&text);
+        }
+    }
+
+    fn unstarted(&self, error: &net::Error, target: &str) -> Option<String> {
+        match self.personality {
             Personality::Nc => nc::not_started(error, target),
             Personality::Oxnc => messages::not_started(error, target),
-        };
-        if let Some(text) = text {
-            self.failure(&text);
         }
     }
 
     /// The same where a host was to be connected to.
     pub(crate) fn not_connected(&self, error: &net::Error, target: &Endpoint, datagrams: bool) {
-        let lines = match self.personality {
+        self.failures(&self.unconnected(error, target, datagrams));
+    }
+
+    fn unconnected(&self, error: &net::Error, target: &Endpoint, datagrams: bool) -> Vec<String> {
+        match self.personality {
             Personality::Nc => nc::not_connected(error, target, datagrams),
             Personality::Oxnc => messages::not_started(error, &spot(target))
                 .into_iter()
                 .collect(),
-        };
-        self.failures(&lines);
+        }
     }
 
     /// A line for each thing that was tried; without `-v` the last one has to do.
@@ -232,13 +240,16 @@ impl Report {
 
     /// Why there was no connection to `target` through the proxy at `server`.
     pub(crate) fn not_proxied(&self, failure: &Failure, server: &Endpoint, target: &Endpoint) {
-        let lines = match self.personality {
+        self.failures(&self.unproxied(failure, server, target));
+    }
+
+    fn unproxied(&self, failure: &Failure, server: &Endpoint, target: &Endpoint) -> Vec<String> {
+        match self.personality {
             Personality::Nc => nc::not_proxied(failure, server, target),
             Personality::Oxnc => proxy::not_proxied(failure, server, target)
                 .into_iter()
                 .collect(),
-        };
-        self.failures(&lines);
+        }
     }
 
     /// How a connection's run ended: a line on failure, and the closing line with `-v`.

@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr, time::Instant};
 
 use super::{
-    Stage, proxied,
+    Stage, proxied, retry,
     session::{self, Role},
 };
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     net::{self, Connection, Dial, Query},
     outcome::{Limit, Status},
     plan::{Connect, Lookup, Plan, Port, Source},
-    report::{Peer, escape, place},
+    report::{Miss, Peer, escape, place},
     stream::{Socket, Stream},
 };
 
@@ -35,23 +35,23 @@ pub(super) fn reach(
     connect: &Connect,
     plan: &Plan,
 ) -> Result<(io::Result<Socket>, Peer), Status> {
-    let connection = look_up_and_dial(stage, connect, plan).map_err(|error| {
-        stage.report.not_connected(&error, &connect.target, false);
-        error.setback().status()
+    let target = &connect.target;
+    let connection = retry::insist(stage, plan, |stage| {
+        look_up_and_dial(stage, connect, plan).map_err(|error| Miss::Host { error, target })
     })?;
     let peer = Peer {
-        name: Some(connect.target.host.to_string()),
+        name: Some(target.host.to_string()),
         address: connection.peer.into(),
         beyond: None,
     };
-    tell(stage, &connection, connect.target.host.as_str());
+    tell(stage, &connection, target.host.as_str());
     stage.report.connected(&peer, false);
     tell_local(stage, &connection);
     let far = Socket::new(&stage.reactor, connection.socket);
     Ok((far.map(|far| far.with_reset(connection.reset)), peer))
 }
 
-/// Both under one deadline.
+/// Both under one deadline, which is that of one try.
 fn look_up_and_dial(
     stage: &mut Stage,
     connect: &Connect,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     event::Deadline,
-    net::{self, Address, Client, Listener, Query},
+    net::{self, Address, Client, Listener, Phase, Query},
     outcome::{Limit, Setback, Status},
     plan::{Listen, ListenOn, Plan},
     report::{Peer, PortSink, escape, place},
@@ -160,7 +160,8 @@ pub(super) fn print_port(
                 return Err(setback.status());
             }
         }
-        if let Err(error) = net::pause(&mut stage.reactor, NO_READER_PAUSE, deadline) {
+        let (length, phase) = (NO_READER_PAUSE, Phase::Accept);
+        if let Err(error) = net::pause(&mut stage.reactor, length, phase, deadline) {
             return Err(give_up(stage, &error, "the port's named pipe"));
         }
     }

@@ -1,5 +1,6 @@
 //! The stories, one a file: each reads as the steps of a run.
 
+mod backoff;
 mod connect;
 mod datagrams;
 mod handshake;
@@ -7,6 +8,7 @@ mod listen;
 mod login;
 mod pass_fd;
 mod proxied;
+mod retry;
 mod scan;
 mod secret;
 mod serve;

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Instant};
 use super::{
     Stage, connect,
     handshake::{Reading, Trouble, shake},
-    login,
+    login, retry,
     session::{self, Role},
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     outcome::{Limit, Status},
     plan::{Connect, Family, Host, Lookup, Plan, Port, Proxy, ProxyNames, ProxyProtocol},
     proxy::{self, Credentials, Error, Failure, Target, TargetHost},
-    report::{Peer, escape},
+    report::{Miss, Peer, escape},
     stream::Socket,
 };
 
@@ -36,23 +36,24 @@ pub(super) fn reach(
     reading: Reading,
 ) -> Result<(Socket, Peer), Status> {
     let credentials = login::credentials(stage, proxy)?;
-    let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
-    let way = Way {
-        connect,
-        proxy,
-        credentials: credentials.as_ref(),
-        reading,
-        deadline: limit.or(stage.total),
-    };
-    let reached = match way.find(stage) {
-        Ok(found) => way.reach(stage, &found),
-        Err(failure) => Err(failure),
-    };
-    reached.map_err(|failure| {
-        stage
-            .report
-            .not_proxied(&failure, &proxy.server, &connect.target);
-        failure.setback().status()
+    retry::insist(stage, plan, |stage| {
+        let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
+        let way = Way {
+            connect,
+            proxy,
+            credentials: credentials.as_ref(),
+            reading,
+            deadline: limit.or(stage.total),
+        };
+        let reached = match way.find(stage) {
+            Ok(found) => way.reach(stage, &found),
+            Err(failure) => Err(failure),
+        };
+        reached.map_err(|failure| Miss::Proxied {
+            failure,
+            server: &proxy.server,
+            target: &connect.target,
+        })
     })
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Stage,
+    Stage, retry,
     session::{self, Role},
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     os,
     outcome::{Limit, Status},
     plan::{Plan, UnixAddress},
-    report::Peer,
+    report::{Miss, Peer},
     stream::{Stream, UnixSocket},
 };
 
@@ -42,12 +42,15 @@ pub(super) fn reach(
         address: Address::Unix(address.clone()),
         beyond: None,
     };
-    let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
-    let deadline = limit.or(stage.total);
-    let connected = net::connect_unix(&mut stage.reactor, address, &stage.options, deadline);
-    let socket = connected.map_err(|error| {
-        stage.report.not_started(&error, &peer.to_string());
-        error.setback().status()
+    let name = peer.to_string();
+    let socket = retry::insist(stage, plan, |stage| {
+        let limit = Deadline::after(Instant::now(), plan.limits.connect, Limit::Connect);
+        let deadline = limit.or(stage.total);
+        let connected = net::connect_unix(&mut stage.reactor, address, &stage.options, deadline);
+        connected.map_err(|error| Miss::Socket {
+            error,
+            target: &name,
+        })
     })?;
     stage.report.connected(&peer, false);
     tell_who(stage, &socket);

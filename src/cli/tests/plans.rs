@@ -63,6 +63,7 @@ fn plain() -> Plan {
             idle: None,
             total: None,
         },
+        retry: None,
         socket_options: Vec::new(),
         verbosity: 0,
     }

@@ -191,10 +191,7 @@ fn patiently(
             return Ok(verdict);
         }
         log::debug!("{:?}; once more in {pause:?}", verdict.causes);
-        let until = Instant::now() + pause;
-        while Instant::now() < until {
-            wait(stage, Some(until), deadline)?;
-        }
+        net::pause(&mut stage.reactor, pause, Phase::Connect, deadline)?;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
