@@ -53,6 +53,11 @@ impl Options {
         }
     }
 
+    /// Whether stream sockets speak Multipath TCP.
+    pub(super) fn are_mptcp(&self) -> bool {
+        self.list.contains(&SocketOption::Mptcp)
+    }
+
     /// A stream socket that is to connect to `peer`, with all its options.
     pub(super) fn caller(&self, peer: SocketAddr) -> io::Result<Socket> {
         let socket = self.stream(peer)?;
@@ -104,7 +109,7 @@ impl Options {
     fn stream(&self, address: SocketAddr) -> io::Result<Socket> {
         let kind = Type::STREAM.nonblocking().cloexec();
         let open = |protocol| Socket::new(Domain::for_address(address), kind, Some(protocol));
-        if !self.list.contains(&SocketOption::Mptcp) {
+        if !self.are_mptcp() {
             return open(Protocol::TCP);
         }
         open(Protocol::MPTCP).map_err(|error| match error.raw_os_error() {

@@ -49,13 +49,13 @@ impl Miss<'_> {
 impl Report {
     /// The last try has failed.
     pub(crate) fn missed(&self, miss: &Miss<'_>) {
-        self.failures(&self.lines(miss));
+        self.failures(&self.miss_lines(miss));
     }
 
     /// Another one has, and the next one is after a pause.
     pub(crate) fn once_more(&self, miss: &Miss<'_>, pause: Duration) {
         self.events(|| {
-            self.lines(miss)
+            self.miss_lines(miss)
                 .iter()
                 .map(|text| super::own(text))
                 .collect()
@@ -70,7 +70,7 @@ impl Report {
     /// twice.
     pub(crate) fn no_time_left(&self, miss: &Miss<'_>, what: Expired) {
         let limit = expired(what);
-        let lines = self.lines(miss);
+        let lines = self.miss_lines(miss);
         let text = match lines.last() {
             Some(last) if self.verbosity == 0 => format!("{last}; tried for {limit}"),
             _ => format!("no connection to {} within {limit}", miss.target()),
@@ -78,7 +78,7 @@ impl Report {
         self.failure(&text);
     }
 
-    fn lines(&self, miss: &Miss<'_>) -> Vec<String> {
+    fn miss_lines(&self, miss: &Miss<'_>) -> Vec<String> {
         match miss {
             Miss::Host { error, target } => self.unconnected(error, target, false),
             Miss::Proxied {

@@ -144,7 +144,7 @@ impl<'a> Prober<'a> {
 
     /// Whether a socket has nothing to lose by being refused.
     fn can_connect_again(&self) -> bool {
-        self.how.sources.is_empty() && self.how.options.are_of_tcp()
+        self.how.sources.is_empty() && !self.how.options.are_mptcp()
     }
 }
 
@@ -163,15 +163,15 @@ fn attempt_at(to: SocketAddr, from: Option<SocketAddr>, error: io::Error) -> Att
 }
 
 fn first_step(socket: &Socket, address: &SockAddr, to: SocketAddr) -> Seen {
-    match step(SockRef::from(socket), address, to) {
+    match step(socket, address, to) {
         // Whatever loopback answers has come by now, and connect(2) tells it at its next call.
-        Seen::Nothing => step(SockRef::from(socket), address, to),
+        Seen::Nothing => step(socket, address, to),
         seen => seen,
     }
 }
 
 fn look_at_connection(socket: &impl AsFd, to: SocketAddr) -> Seen {
-    match step(SockRef::from(socket), &to.into(), to) {
+    match step(socket, &to.into(), to) {
         // While the socket was in use, ICMP can only leave a message (tcp_v4_err).
         Seen::Nothing => match os::icmp_error(socket) {
             Ok(Some(icmp)) => {
@@ -185,9 +185,9 @@ fn look_at_connection(socket: &impl AsFd, to: SocketAddr) -> Seen {
 
 /// One call of connect(2): the first one begins, the others tell how it went. A socket that was
 /// refused is as new after it was told (inet_stream_connect, tcp_disconnect).
-fn step(socket: SockRef<'_>, address: &SockAddr, to: SocketAddr) -> Seen {
+fn step(socket: &impl AsFd, address: &SockAddr, to: SocketAddr) -> Seen {
     loop {
-        let Err(error) = socket.connect(address) else {
+        let Err(error) = SockRef::from(socket).connect(address) else {
             break;
         };
         match error.raw_os_error() {
@@ -197,16 +197,16 @@ fn step(socket: SockRef<'_>, address: &SockAddr, to: SocketAddr) -> Seen {
             // A reset of what was never connected is ECONNREFUSED (tcp_reset): this one came after
             // the handshake.
             Some(libc::ECONNRESET | libc::EPIPE) => return Seen::Open,
-            _ => return failed(&socket, error),
+            _ => return failed(socket, error),
         }
     }
-    if is_itself(&socket, to) {
+    if is_itself(socket, to) {
         // Closed with a FIN, it would keep the port from a server for a minute (TIME_WAIT).
-        let _ = socket.set_linger(Some(Duration::ZERO));
+        let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
         return Seen::Itself;
     }
     // The server sees a clean end, and no TIME_WAIT stays here. MPTCP has no such option.
-    let _ = os::forget_after_close(&socket);
+    let _ = os::forget_after_close(socket);
     Seen::Open
 }
 

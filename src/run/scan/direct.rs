@@ -1,6 +1,6 @@
 //! By connections, or datagrams, of our own: many at the same time.
 
-use std::{net::SocketAddr, ops::ControlFlow, sync::Arc, thread, time::Instant};
+use std::{net::SocketAddr, ops::ControlFlow, thread, time::Instant};
 
 use super::{
     Stage,
@@ -47,9 +47,8 @@ impl Direct {
             Some(source) => connect::local(stage, source, targets.lookup, datagrams, deadline)?,
             None => Vec::new(),
         };
-        let limit = os::raise_descriptor_limit();
-        let limit = limit.and_then(|limit| usize::try_from(limit).ok());
-        let most = limit.map_or(PARALLEL, |limit| limit.saturating_sub(RESERVE).max(1));
+        let limit = usize::try_from(os::raise_descriptor_limit()).unwrap_or(usize::MAX);
+        let most = limit.saturating_sub(RESERVE).max(1);
         Ok(Self {
             by,
             sources,

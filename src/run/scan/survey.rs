@@ -3,7 +3,6 @@
 use std::{
     collections::VecDeque,
     ops::ControlFlow,
-    sync::Arc,
     time::{Duration, Instant},
 };
 

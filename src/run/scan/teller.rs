@@ -10,7 +10,7 @@ use crate::{
     outcome::{PortState, Status, Tally},
     plan::{Goal, Personality, Plan, Probe, Scan, Targets},
     net,
-    report::{Cause, Finding, Format, Progress, Report, Results, Rtts, Unmet, Untested, reason},
+    report::{Cause, Finding, Format, Progress, Report, Results, Rtts, Untested, reason},
 };
 
 pub(super) struct Teller<'a> {
