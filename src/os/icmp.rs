@@ -43,8 +43,8 @@ impl IcmpError {
 /// Has the kernel keep the ICMP errors of a socket for [`icmp_error`]; `v6` is what its packets are,
 /// so it is false for an IPv4 address mapped into IPv6. To be called before connect(2).
 ///
-/// TCP keeps those that come while it connects, asked or not and in spite of ip(7), according to
-/// which it has no such queue (Linux 6.18). Afterwards the option makes fatal what would be waited
+/// TCP keeps those that come while it connects, with IPv4 even unasked, in spite of ip(7), according
+/// to which it has no such queue (Linux 6.18). Afterwards the option makes fatal what would be waited
 /// out, tcp(7).
 pub(crate) fn set_icmp_reports(socket: impl AsFd, v6: bool) -> io::Result<()> {
     let (level, name) = if v6 {
