@@ -34,24 +34,25 @@ pub(crate) struct Received {
     pub to: Option<Local>,
 }
 
-/// Room for one piece of packet information, aligned as `cmsghdr` is.
+/// Room for pieces of ancillary data, aligned as `cmsghdr` is. One of packet information takes 40
+/// bytes.
 #[repr(C)]
-struct Control {
+pub(super) struct Control<const SIZE: usize = 64> {
     align: [libc::cmsghdr; 0],
-    bytes: [u8; 64],
+    pub(super) bytes: [u8; SIZE],
 }
 
-impl Control {
-    const EMPTY: Self = Self {
+impl<const SIZE: usize> Control<SIZE> {
+    pub(super) const EMPTY: Self = Self {
         align: [],
-        bytes: [0; 64],
+        bytes: [0; SIZE],
     };
 }
 
 /// Takes one datagram, without waiting.
 pub(crate) fn recv_datagram(socket: impl AsFd, buf: &mut [u8]) -> io::Result<Received> {
     let fd = socket.as_fd().as_raw_fd();
-    let mut control = Control::EMPTY;
+    let mut control: Control = Control::EMPTY;
     let mut iov = libc::iovec {
         iov_base: buf.as_mut_ptr().cast(),
         iov_len: buf.len(),
@@ -87,7 +88,7 @@ pub(crate) fn send_datagram(
     to: Option<&SockAddr>,
     from: Option<Local>,
 ) -> io::Result<usize> {
-    let mut control = Control::EMPTY;
+    let mut control: Control = Control::EMPTY;
     let mut iov = libc::iovec {
         iov_base: buf.as_ptr().cast_mut().cast(),
         iov_len: buf.len(),

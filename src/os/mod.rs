@@ -2,12 +2,14 @@
 
 mod datagram;
 mod exec;
+mod icmp;
 mod limits;
 mod linux;
 mod unix;
 
 pub(crate) use datagram::*;
 pub(crate) use exec::*;
+pub(crate) use icmp::*;
 pub(crate) use limits::*;
 pub(crate) use linux::*;
 pub(crate) use unix::*;
