@@ -161,7 +161,19 @@ fn spelling(arg: &Arg) -> Vec<Inline> {
     if let Some(short) = arg.get_short() {
         line.extend([bold(format!("-{short}")), roman(", ")]);
     }
-    line.push(bold(format!("--{}", arg.get_long().unwrap())));
+    match arg.get_long() {
+        Some(long) => line.push(bold(format!("--{long}"))),
+        // It stands behind the end of the options.
+        None => {
+            let name = arg.get_value_names().unwrap().first().unwrap();
+            return vec![
+                bold("--"),
+                roman(" "),
+                italic(name.to_string()),
+                roman("..."),
+            ];
+        }
+    }
     if let Some([name]) = arg
         .get_value_names()
         .filter(|_| arg.get_num_args().unwrap().takes_values())

@@ -65,10 +65,10 @@ pub const EXIT_STATUS: &[(&str, &str)] = &[
         "Not trusted: the proxy does not accept the user or the password.",
     ),
     ("124", "A time limit ran out; the message names it."),
-    ("126", "--wait-for: COMMAND could not be executed."),
+    ("126", "COMMAND could not be executed (--wait-for)."),
     (
         "127",
-        "--wait-for: there is no COMMAND; if there is, its own status counts.",
+        "There is no such COMMAND; if there is one, its own status counts.",
     ),
     ("128+N", "Ended by signal N, for instance 130 after Ctrl-C."),
 ];

@@ -55,8 +55,8 @@ pub(super) fn parallel() -> impl TypedValueParser<Value = u32> {
     value(|word| read("value", word, |text| parse_number(text, 1..=65_535)))
 }
 
-/// How long it is waited for a banner. For ever would be the way to hang at the first service that
-/// has none, and not at all the way to miss every one, so 0 is neither.
+/// How long it is waited for a banner. Without a limit the first service that has none would hang
+/// the run, and without any time nobody would be heard: 0 is refused.
 pub(super) fn banner() -> impl TypedValueParser<Value = Duration> {
     value(|word| match read("duration", word, parse_duration)? {
         Duration::ZERO => Err(bad(word, "is no time to wait for a banner")),

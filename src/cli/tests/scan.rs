@@ -112,7 +112,8 @@ fn ports_are_numbers_ranges_lists_and_services() {
 
 #[test]
 fn every_word_is_a_host_and_its_ports_if_the_first_one_is() {
-    let table: &[(&str, &[(&str, &[&str])])] = &[
+    type HostsAndPorts = &'static [(&'static str, &'static [&'static str])];
+    let table: &[(&str, HostsAndPorts)] = &[
         ("-z a:80 b:81", &[("a", &["80"]), ("b", &["81"])]),
         (
             "-z db:5432,8000-8010,http [::1]:22 -v a:1",
