@@ -124,7 +124,7 @@ fn measure(case: Case, tools: &[Tool], rounds: usize, found: &mut Findings) -> R
         let sample = trial::run(tool, &place, warm_up)?;
         if sample.with_itself > 0 {
             found.notes.push_str(&format!(
-                "In the warm-up, {} named {} more ports as open, on which nobody listens: it had \
+                "In the warm-up, {} named ports as open on which nobody listens (here {}): it had \
                  connected each with itself.\n\n",
                 tool.name, sample.with_itself
             ));
