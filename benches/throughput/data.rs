@@ -7,7 +7,7 @@ use std::{
 
 use rustix::pipe::{SpliceFlags, splice};
 
-use crate::Result;
+use crate::common::Result;
 
 /// What is written and read at once: it stays in a core's cache.
 const CHUNK: usize = 256 << 10;

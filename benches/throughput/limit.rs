@@ -26,7 +26,7 @@ use rustix::{
     pipe::{SpliceFlags, fcntl_setpipe_size, splice},
 };
 
-use crate::Result;
+use crate::common::Result;
 
 const CHUNK: usize = 1 << 20;
 

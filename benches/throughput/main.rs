@@ -38,38 +38,29 @@
     reason = "a program whose work is to print"
 )]
 
+#[path = "../common/mod.rs"]
+mod common;
+
 mod case;
 mod data;
 mod limit;
-mod machine;
-mod process;
 mod table;
 mod tool;
 mod transfer;
 
-use std::{
-    env,
-    fs::File,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
-
-use rustix::fs::{FlockOperation, flock};
+use std::{env, process::ExitCode};
 
 use case::Case;
-use machine::Machine;
+use common::{
+    Result,
+    machine::{self, Machine},
+    rounds,
+};
 use table::Row;
 use tool::Tool;
-use transfer::{Bench, Sample};
+use transfer::Bench;
 
-/// Every failure ends in a line of text.
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
-
-/// A transfer counts if other programs took no more of the processors meanwhile,
-const QUIET: f64 = 0.1;
-
-/// or when it has been repeated so often.
-const REPEATS: usize = 3;
+const NAME: &str = "throughput";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -80,22 +71,9 @@ fn main() -> ExitCode {
         ["consume", "digest"] => data::consume(true),
         ["limit", "send", to] => limit::send(to),
         ["limit", "receive", at] => limit::receive(at),
-        _ if words.contains(&"--bench") => {
-            let filter = words.iter().find(|word| !word.starts_with('-'));
-            run(filter.copied().unwrap_or(""))
-        }
-        _ => {
-            println!("timings are no tests; measure with: cargo bench --bench throughput");
-            Ok(())
-        }
+        _ => common::filter(NAME, &words).map_or(Ok(()), run),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("throughput: {e}");
-            ExitCode::FAILURE
-        }
-    }
+    common::exit(NAME, done)
 }
 
 fn run(filter: &str) -> Result<()> {
@@ -103,32 +81,47 @@ fn run(filter: &str) -> Result<()> {
         Ok(text) => size(&text)?,
         Err(_) => 1 << 30,
     };
-    let rounds = match env::var("OXNC_BENCH_ROUNDS") {
-        Ok(text) => text.parse().map_err(|_| "OXNC_BENCH_ROUNDS: a number")?,
-        Err(_) => 5,
-    };
-    let base = env::var_os("OXNC_BENCH_BASE").map(PathBuf::from);
-    let (tools, missing) = tool::find(base.as_deref());
+    let rounds = rounds::count(5)?;
+    let (tools, missing) = tool::find();
     let bench = Bench::new(bytes)?;
-    let machine = Machine::look(&bench, rounds)?;
+    let machine = Machine::look();
     let mut rows = Vec::new();
     let mut others = Vec::new();
     for case in case::all().filter(|case| case.to_string().contains(filter)) {
         eprintln!("{case} ...");
         rows.extend(measure(&bench, &tools, case, rounds, &mut others)?);
     }
+    let facts = facts(&bench, &machine, rounds)?;
     let report = format!(
         "{}\n{}\n{}",
-        machine.describe(&tools, &missing, mean(&others)),
+        machine.describe(("Throughput", NAME), &facts, &others, &tools, &missing),
         table::render(&rows),
         table::targets(&rows)
     );
-    println!("{report}");
-    if filter.is_empty() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/RESULTS.md");
-        std::fs::write(&path, report)?;
-    }
-    Ok(())
+    common::publish(&report, filter, "RESULTS.md")
+}
+
+/// What was moved, and over what.
+fn facts(bench: &Bench, machine: &Machine, rounds: usize) -> Result<Vec<String>> {
+    // TMPFS_MAGIC, linux/magic.h.
+    let file_system = match rustix::fs::fstatfs(bench.input())?.f_type as i128 {
+        0x0102_1994 => "tmpfs".into(),
+        other => format!("a file system of type {other:#x}"),
+    };
+    Ok(vec![
+        format!(
+            "{} bytes a transfer, files on {file_system}; the median of {rounds} rounds, in {} s \
+             altogether",
+            bench.bytes,
+            machine.elapsed().as_secs()
+        ),
+        format!(
+            "TCP as the kernel sets it up: {}, tcp_rmem {}, tcp_wmem {}",
+            machine::first_line("/proc/sys/net/ipv4/tcp_congestion_control"),
+            machine::spaced("/proc/sys/net/ipv4/tcp_rmem"),
+            machine::spaced("/proc/sys/net/ipv4/tcp_wmem"),
+        ),
+    ])
 }
 
 /// Runs one case with every tool, round by round.
@@ -139,67 +132,18 @@ fn measure(
     rounds: usize,
     others: &mut Vec<f64>,
 ) -> Result<Vec<Row>> {
-    let _lock = lock()?;
-    let mut results: Vec<Result<Vec<Sample>>> = tools.iter().map(|_| Ok(Vec::new())).collect();
-    for round in 0..=rounds {
-        let warm_up = round == 0;
-        eprint!("  round {round}:");
-        // Whoever follows whom changes from round to round.
-        for turn in 0..tools.len() {
-            let at = (turn + round) % tools.len();
-            let (Some(tool), Some(result)) = (tools.get(at), results.get_mut(at)) else {
-                continue;
-            };
-            let Ok(samples) = result else { continue };
-            match undisturbed(bench, tool, case, warm_up) {
-                Ok(_) if warm_up => {}
-                Ok(sample) => {
-                    others.push(sample.others);
-                    samples.push(sample);
-                }
-                Err(e) => *result = Err(e),
-            }
-        }
-        eprintln!();
-    }
-    let rows = tools.iter().zip(results).map(|(tool, result)| Row {
+    let results = rounds::measure(tools, rounds, |tool, warm_up| {
+        bench.transfer(tool, case, warm_up)
+    })?;
+    others.extend(rounds::others(&results));
+    Ok(common::table::rows(
         case,
-        tool: tool.name,
-        is_peer: tool.is_peer(),
-        figures: match tool.supports(case) {
-            Ok(()) => result
-                .map(|samples| table::Figures::of(&samples, bench.bytes))
-                .map_err(|e| format!("FAILED: {e}")),
-            Err(why) => Err(why),
-        },
-    });
-    Ok(rows.collect())
-}
-
-/// Repeats a transfer that other programs have disturbed, but not for ever.
-fn undisturbed(bench: &Bench, tool: &Tool, case: Case, warm_up: bool) -> Result<Sample> {
-    for _ in 0..REPEATS {
-        let sample = bench.transfer(tool, case, warm_up)?;
-        if warm_up || sample.others < QUIET {
-            eprint!(" {} {:.2} s,", tool.name, sample.time.as_secs_f64());
-            return Ok(sample);
-        }
-        eprint!(" ({} {:.2} s)", tool.name, sample.time.as_secs_f64());
-    }
-    bench.transfer(tool, case, warm_up)
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
-}
-
-fn lock() -> Result<Option<File>> {
-    let Some(path) = env::var_os("OXNC_BENCH_LOCK") else {
-        return Ok(None);
-    };
-    let file = File::create(path)?;
-    flock(&file, FlockOperation::LockExclusive)?;
-    Ok(Some(file))
+        tools,
+        results,
+        Tool::is_peer,
+        |tool| tool.supports(case),
+        |samples| table::Figures::of(samples, bench.bytes),
+    ))
 }
 
 /// A number of bytes, in k, M or G if need be.

@@ -8,28 +8,23 @@ use std::{
 };
 
 use crate::{
-    Result,
     case::{Case, Transport},
+    common::{
+        output,
+        programs::{self, Found, Program},
+    },
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    Oxnc,
+    Oxnc { unix: bool },
     Nc,
     Ncat,
     Socat { big: bool },
     Limit,
 }
 
-/// A tool that is there.
-#[derive(Debug)]
-pub(crate) struct Tool {
-    pub name: &'static str,
-    pub kind: Kind,
-    pub version: String,
-    program: PathBuf,
-    unix: bool,
-}
+pub(crate) type Tool = programs::Tool<Kind>;
 
 /// Where a transfer's two ends meet.
 #[derive(Debug)]
@@ -40,62 +35,52 @@ pub(crate) enum Meeting {
 }
 
 /// The tools that are there, and the names of those that are not.
-pub(crate) fn find(base: Option<&Path>) -> (Vec<Tool>, Vec<String>) {
-    let ours = Path::new(env!("CARGO_BIN_EXE_oxnc"));
-    let this = env::current_exe();
-    let socat = ["socat"];
-    let found = [
-        oxnc("oxnc", Some(ours)),
-        oxnc("base", base),
-        peer("nc", Kind::Nc, &["nc.openbsd", "nc"], "-h", "OpenBSD"),
-        peer("ncat", Kind::Ncat, &["ncat"], "--version", "Version"),
-        peer("socat", Kind::Socat { big: false }, &socat, "-V", "version"),
-        peer(
-            "socat -b 1M",
-            Kind::Socat { big: true },
-            &socat,
-            "-V",
-            "version",
-        ),
-        this.map(|program| Tool {
-            name: "limit",
-            kind: Kind::Limit,
+pub(crate) fn find() -> (Vec<Tool>, Vec<String>) {
+    let socat = || programs::peer("socat", &["socat"], "-V", "version");
+    let this = env::current_exe()
+        .map(|path| Program {
+            path,
             version: String::new(),
-            program,
-            unix: true,
         })
-        .map_err(|e| Some(format!("limit: {e}"))),
-    ];
-    let mut tools = Vec::new();
-    let mut missing = Vec::new();
-    for tool in found {
-        match tool {
-            Ok(tool) => tools.push(tool),
-            Err(why) => missing.extend(why),
-        }
-    }
-    (tools, missing)
+        .map_err(|e| Some(format!("limit: {e}")));
+    let ncat = programs::peer("ncat", &["ncat"], "--version", "Version");
+    programs::sort([
+        oxnc("oxnc", programs::ours()),
+        oxnc("base", programs::base()),
+        Tool::new("nc", Kind::Nc, programs::nc()),
+        Tool::new("ncat", Kind::Ncat, ncat),
+        Tool::new("socat", Kind::Socat { big: false }, socat()),
+        Tool::new("socat -b 1M", Kind::Socat { big: true }, socat()),
+        Tool::new("limit", Kind::Limit, this),
+    ])
+}
+
+fn oxnc(name: &'static str, found: Found) -> Result<Tool, Option<String>> {
+    let program = found?;
+    let help = output(&program.path, &["--help"]);
+    let unix = help.is_ok_and(|help| help.contains("--unix"));
+    Tool::new(name, Kind::Oxnc { unix }, Ok(program))
 }
 
 impl Tool {
     /// Whether the case is possible, and if not, why.
-    pub(crate) fn supports(&self, case: Case) -> std::result::Result<(), String> {
-        match case.transport {
-            Transport::Unix if !self.unix => Err("has no Unix sockets".into()),
-            Transport::Unix | Transport::Tcp => Ok(()),
+    pub(crate) fn supports(&self, case: Case) -> Result<(), String> {
+        match (case.transport, self.kind) {
+            (Transport::Unix, Kind::Oxnc { unix: false }) => Err("has no Unix sockets".into()),
+            (Transport::Unix | Transport::Tcp, _) => Ok(()),
         }
     }
 
     /// Whether it is a peer: somebody else's work.
     pub(crate) fn is_peer(&self) -> bool {
-        !matches!(self.kind, Kind::Oxnc | Kind::Limit)
+        !matches!(self.kind, Kind::Oxnc { .. } | Kind::Limit)
     }
 
     /// The end that listens and receives. With `talk`, it says how much it was if it can.
     pub(crate) fn receiver(&self, at: &Meeting, talk: bool) -> Command {
-        let mut words = Words::new(&self.program);
+        let mut words = Words::new(&self.program.path);
         match self.kind {
-            Kind::Oxnc => {
+            Kind::Oxnc { .. } => {
                 words.add(if talk { &["-v", "-l"] } else { &["-l"] });
                 words.add_meeting(at, "-U");
             }
@@ -129,9 +114,9 @@ impl Tool {
 
     /// The end that connects and sends.
     pub(crate) fn sender(&self, to: &Meeting) -> Command {
-        let mut words = Words::new(&self.program);
+        let mut words = Words::new(&self.program.path);
         match self.kind {
-            Kind::Oxnc => words.add_meeting(to, "-U"),
+            Kind::Oxnc { .. } => words.add_meeting(to, "-U"),
             Kind::Nc => {
                 words.add(&["-N", "-n"]);
                 words.add_meeting(to, "-U");
@@ -207,55 +192,4 @@ fn joined(prefix: &str, path: &Path) -> OsString {
     let mut word = OsString::from(prefix);
     word.push(path);
     word
-}
-
-/// An oxnc; none if no program is named.
-fn oxnc(name: &'static str, program: Option<&Path>) -> std::result::Result<Tool, Option<String>> {
-    let program = program.ok_or(None)?;
-    let told = |option| {
-        output(program, option).map_err(|e| Some(format!("{name}: {}: {e}", program.display())))
-    };
-    Ok(Tool {
-        name,
-        kind: Kind::Oxnc,
-        version: told("--version")?.trim().to_owned(),
-        program: program.into(),
-        unix: told("--help")?.contains("--unix"),
-    })
-}
-
-/// The first of these programs that says the word when it is asked for its version.
-fn peer(
-    name: &'static str,
-    kind: Kind,
-    programs: &[&str],
-    ask: &str,
-    word: &str,
-) -> std::result::Result<Tool, Option<String>> {
-    for program in programs {
-        let Ok(text) = output(Path::new(program), ask) else {
-            continue;
-        };
-        if let Some(line) = text.lines().find(|line| line.contains(word)) {
-            return Ok(Tool {
-                name,
-                kind,
-                version: line.trim().to_owned(),
-                program: program.into(),
-                unix: true,
-            });
-        }
-    }
-    Err(Some(format!("{name}: not found")))
-}
-
-/// All that a program prints.
-fn output(program: &Path, option: &str) -> Result<String> {
-    let output = Command::new(program)
-        .arg(option)
-        .stdin(Stdio::null())
-        .output()?;
-    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.push_str(&String::from_utf8_lossy(&output.stderr));
-    Ok(text)
 }

@@ -17,10 +17,13 @@ use rustix::{
 use tempfile::TempDir;
 
 use crate::{
-    Result,
     case::{Case, Input, Output, Transport},
-    data, machine,
-    process::{Exit, Process, wait_all},
+    common::{
+        Result, machine,
+        process::{Exit, Process, wait_all},
+        rounds,
+    },
+    data,
     tool::{Kind, Meeting, Tool},
 };
 
@@ -48,6 +51,16 @@ pub(crate) struct Sample {
     pub receiver: Duration,
     /// The part of the processors that programs took that are none of ours.
     pub others: f64,
+}
+
+impl rounds::Sample for Sample {
+    fn time(&self) -> Duration {
+        self.time
+    }
+
+    fn others(&self) -> f64 {
+        self.others
+    }
 }
 
 impl Bench {
@@ -240,7 +253,7 @@ fn provide(bench: &Bench) -> Result<()> {
 /// How much a receiver wrote to /dev/null, if that can be known.
 fn count(kind: Kind, exit: &Exit, said: &str) -> Option<u64> {
     match kind {
-        Kind::Oxnc | Kind::Limit => {
+        Kind::Oxnc { .. } | Kind::Limit => {
             let (_, after) = said.split_once("received ")?;
             after.split(' ').next()?.parse().ok()
         }

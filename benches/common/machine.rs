@@ -7,75 +7,68 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use crate::{Result, tool::Tool, transfer::Bench};
+use super::programs::Tool;
 
-/// The machine before the first transfer.
+/// The machine before anything is measured.
 pub(crate) struct Machine {
-    bytes: u64,
-    rounds: usize,
-    file_system: String,
     load: String,
     stolen: Option<(u64, u64)>,
     started: Instant,
 }
 
 impl Machine {
-    pub(crate) fn look(bench: &Bench, rounds: usize) -> Result<Self> {
-        // TMPFS_MAGIC, linux/magic.h.
-        let magic = rustix::fs::fstatfs(bench.input())?.f_type as i128;
-        let file_system = match magic {
-            0x0102_1994 => "tmpfs".into(),
-            other => format!("a file system of type {other:#x}"),
-        };
+    pub(crate) fn look() -> Self {
         let load = first_line("/proc/loadavg");
-        Ok(Self {
-            bytes: bench.bytes,
-            rounds,
-            file_system,
+        Self {
             load: load.split(' ').next().unwrap_or_default().to_owned(),
             stolen: stolen(),
             started: Instant::now(),
-        })
+        }
     }
 
-    /// All of it in Markdown.
-    pub(crate) fn describe(&self, tools: &[Tool], missing: &[String], others: f64) -> String {
+    /// For how long it has been measured.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// All of it in Markdown. `name` is the benchmark's, `facts` are what it alone knows, `others`
+    /// are the parts of the processors that other programs had.
+    pub(crate) fn describe<K>(
+        &self,
+        (title, name): (&str, &str),
+        facts: &[String],
+        others: &[f64],
+        tools: &[Tool<K>],
+        missing: &[String],
+    ) -> String {
         let date = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-        let mut text = String::from("# Throughput\n\n");
+        let mut text = format!("# {title}\n\n");
         let mut line = |words: String| {
             // A String takes everything.
             let _ = writeln!(text, "{words}");
         };
-        line("`cargo bench --bench throughput` wrote this; how to read it is told in".into());
-        line("`benches/throughput/main.rs`.\n".into());
+        line(format!(
+            "`cargo bench --bench {name}` wrote this; how to read it is told in"
+        ));
+        line(format!("`benches/{name}/main.rs`.\n"));
         line(format!("- {}", date.split('T').next().unwrap_or_default()));
         line(format!(
             "- {}, Linux {}",
             cpu(),
             first_line("/proc/sys/kernel/osrelease")
         ));
+        for fact in facts {
+            line(format!("- {fact}"));
+        }
         line(format!(
-            "- {} bytes a transfer, files on {}; the median of {} rounds, in {} s altogether",
-            self.bytes,
-            self.file_system,
-            self.rounds,
-            self.started.elapsed().as_secs()
-        ));
-        line(format!(
-            "- TCP as the kernel sets it up: {}, tcp_rmem {}, tcp_wmem {}",
-            first_line("/proc/sys/net/ipv4/tcp_congestion_control"),
-            spaced("/proc/sys/net/ipv4/tcp_rmem"),
-            spaced("/proc/sys/net/ipv4/tcp_wmem"),
-        ));
-        line(format!(
-            "- load average at the start {}; {:.0} % of the processors taken by other programs during \
-             the transfers, {} of the time by other guests of the host",
+            "- load average at the start {}; {:.0} % of the processors taken by other programs in \
+             what counts, {} of the time by other guests of the host",
             self.load,
-            others * 100.0,
+            mean(others) * 100.0,
             self.stolen_share()
         ));
-        for tool in tools.iter().filter(|tool| !tool.version.is_empty()) {
-            line(format!("- {}: {}", tool.name, tool.version));
+        for tool in tools.iter().filter(|t| !t.program.version.is_empty()) {
+            line(format!("- {}: {}", tool.name, tool.program.version));
         }
         for name in missing {
             line(format!("- skipped: {name}"));
@@ -92,6 +85,10 @@ impl Machine {
             _ => "an unknown part".into(),
         }
     }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
 fn cpu() -> String {
@@ -138,12 +135,13 @@ pub(crate) fn share(busy: Duration, time: Duration) -> f64 {
     busy.as_secs_f64() / time.as_secs_f64() / cores() as f64
 }
 
-fn first_line(path: &str) -> String {
+pub(crate) fn first_line(path: &str) -> String {
     let text = fs::read_to_string(path).unwrap_or_default();
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-fn spaced(path: &str) -> String {
+/// The same with single spaces between the words.
+pub(crate) fn spaced(path: &str) -> String {
     let words: Vec<String> = first_line(path)
         .split_whitespace()
         .map(Into::into)

@@ -13,7 +13,7 @@ use rustix::{
     process::{Pid, PidfdFlags, pidfd_open},
 };
 
-use crate::Result;
+use super::Result;
 
 /// What a process that has exited says about itself.
 #[derive(Clone, Debug)]
@@ -63,10 +63,15 @@ impl Process {
 
     /// How it went. An error if it runs still, or says that something went wrong.
     pub(crate) fn success(&self) -> Result<&Exit> {
+        self.ended_with(0)
+    }
+
+    /// The same, where this status says that all is well.
+    pub(crate) fn ended_with(&self, code: i32) -> Result<&Exit> {
         let Some(exit) = &self.exit else {
             return Err(format!("{} did not finish in time", self.what).into());
         };
-        if exit.status.success() {
+        if exit.status.code() == Some(code) {
             return Ok(exit);
         }
         let said = self.said()?;
