@@ -120,7 +120,7 @@ impl<'a> Prober<'a> {
         Ok(socket)
     }
 
-    fn knock(&self, to: SocketAddr) -> Begun {
+    fn knock(&mut self, to: SocketAddr) -> Begun {
         let connected = datagram::connect(to, self.how.sources, self.how.options);
         let socket = match connected {
             Ok(socket) => socket,
