@@ -33,7 +33,7 @@ pub(crate) use listen::{
 pub(crate) use lookups::Lookups;
 pub(crate) use options::{MD5_KEY_LIMIT, Options, Refused};
 pub(crate) use resolve::{LookupFailure, Query, host_name, resolve};
-pub(crate) use service::service_name;
+pub(crate) use service::{ServiceNames, service_name};
 pub(crate) use socket_file::SocketFile;
 pub(crate) use sweep::{Ask, By, Course, Found, Miss, Next, Sweep, reachable, sweep};
 pub(crate) use unix::connect_unix;

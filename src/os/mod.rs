@@ -5,6 +5,7 @@ mod exec;
 mod icmp;
 mod limits;
 mod linux;
+mod services;
 mod unix;
 
 pub(crate) use datagram::*;
@@ -12,4 +13,5 @@ pub(crate) use exec::*;
 pub(crate) use icmp::*;
 pub(crate) use limits::*;
 pub(crate) use linux::*;
+pub(crate) use services::*;
 pub(crate) use unix::*;
