@@ -9,7 +9,8 @@ impl Words {
         let again = self.connecting.retry.is_some();
         exclude(&[
             (again, "--retry", self.listening.listen, "-l"),
-            (again, "--retry", self.scanning.scan, "-z"),
+            (again, "--retry", self.scan_option() == Some("-z"), "-z"),
+            (again, "--retry", self.waiting.limit.is_some(), "--wait-for"),
             (again, "--retry", self.datagrams.udp, "-u"),
         ])?;
         if self.connecting.retry_delay.is_some() && !again {

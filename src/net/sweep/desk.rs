@@ -42,18 +42,15 @@ impl<'a> Desk<'a> {
         lock(&self.course).next(now)
     }
 
-    /// Tells the course what the leading loop has found. A break ends the sweep.
-    pub(super) fn tell(&self, found: Vec<Report>) -> ControlFlow<()> {
+    /// Tells the course what the leading loop has found, and what the helping loop has handed over;
+    /// whether that is anything. A break ends the sweep.
+    pub(super) fn tell(&self, mut found: Vec<Report>) -> ControlFlow<(), bool> {
+        found.append(&mut lock(&self.handed_over));
         if found.is_empty() {
-            return ControlFlow::Continue(());
+            return ControlFlow::Continue(false);
         }
-        lock(&self.course).found(found)
-    }
-
-    /// Tells the course what the helping loop has handed over.
-    pub(super) fn tell_of_the_helper(&self) -> ControlFlow<()> {
-        let found = std::mem::take(&mut *lock(&self.handed_over));
-        self.tell(found)
+        lock(&self.course).found(found)?;
+        ControlFlow::Continue(true)
     }
 
     /// Whether the helping loop may still hand something over.

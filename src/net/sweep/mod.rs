@@ -227,16 +227,16 @@ fn leading_lane(mut lane: Lane<'_>, desk: &Desk<'_>, deadline: Deadline) -> Resu
     loop {
         let pace = lane.fill(desk);
         let alone = !desk.is_helped();
-        let told = desk.tell(lane.take_found());
-        if told.is_break() || desk.tell_of_the_helper().is_break() {
+        let ControlFlow::Continue(news) = desk.tell(lane.take_found()) else {
             return Ok(());
-        }
+        };
         let until = match pace {
-            Pace::Full if lane.is_idle() && looked.elapsed() < LOOK => continue,
-            Pace::Full => Some(Instant::now()),
-            Pace::Until(until) => until,
             Pace::Ended if lane.is_idle() && alone => return Ok(()),
             Pace::Ended => None,
+            Pace::Until(until) if !news => until,
+            // There is more to begin with, or may be after such news.
+            _ if lane.is_idle() && looked.elapsed() < LOOK => continue,
+            _ => Some(Instant::now()),
         };
         let until = [until, lane.next_time()].into_iter().flatten().min();
         wait(lane.reactor(), until, deadline)?.map_err(Error::stopped(Phase::Connect))?;

@@ -23,13 +23,12 @@ impl Scene {
     fn new() -> Self {
         let (net, files) = (Net::new(), tempfile::tempdir().unwrap());
         let base = format!("--base-path={}", files.path().display());
-        let words = [
-            "daemon",
-            "--verbose",
-            "--export-all",
-            "--enable=receive-pack",
-        ];
-        let daemon = Tool::program("git", &words).args(&["--listen=127.0.0.1", &base]);
+        // `git daemon` would be a parent of it, and its death not the daemon's.
+        let programs = git(files.path(), &["--exec-path"]);
+        let programs = str::from_utf8(&programs.exits(0).stdout).unwrap().trim_end();
+        let words = ["--verbose", "--export-all", "--enable=receive-pack"];
+        let daemon = Tool::program(format!("{programs}/git-daemon"), &words);
+        let daemon = daemon.args(&["--listen=127.0.0.1", &base]);
         let daemon = net.tool(without_settings(daemon)).start();
         daemon.stderr.wait_for_text("Ready to rumble");
         let scene = Self {
