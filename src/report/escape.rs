@@ -44,7 +44,7 @@ pub(crate) fn escape_bytes(bytes: &[u8]) -> String {
 
 /// Control characters, and those without a shape that reorder or hide their neighbours: Unicode's
 /// bidirectional controls (UAX 9), line separators, zero-width characters, tags.
-fn is_harmful(c: char) -> bool {
+pub(super) fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'

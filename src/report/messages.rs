@@ -1,6 +1,6 @@
 //! The words.
 
-use std::{io, net::SocketAddr, os::unix::ffi::OsStrExt as _, time::Duration};
+use std::{borrow::Borrow, io, net::SocketAddr, os::unix::ffi::OsStrExt as _, time::Duration};
 
 use super::{escape, escape::escape_bytes};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// More addresses than this are counted, not listed.
-const LISTED: usize = 6;
+pub(super) const LISTED: usize = 6;
 
 /// What a proxy is called before its host and port.
 pub(super) const PROXY: &str = "the proxy ";
@@ -58,7 +58,7 @@ pub(crate) fn place(address: impl Into<Address>) -> String {
 }
 
 /// An address without its port, if it has one.
-fn host(address: &Address) -> String {
+pub(super) fn host(address: &Address) -> String {
     match address {
         Address::Inet(SocketAddr::V6(v6)) if v6.scope_id() != 0 => {
             format!("{}%{}", v6.ip(), v6.scope_id())
@@ -166,7 +166,7 @@ pub(super) fn bytes(n: u64) -> String {
     }
 }
 
-fn duration(d: Duration) -> String {
+pub(super) fn duration(d: Duration) -> String {
     humantime::format_duration(d).to_string()
 }
 
@@ -303,7 +303,7 @@ fn lookup(what: &str, failure: &LookupFailure, target: &str) -> String {
 }
 
 /// Each address with its own reason; what they have in common is said once.
-fn list(attempts: &[Attempt], target: &str) -> String {
+pub(super) fn list<A: Borrow<Attempt>>(attempts: &[A], target: &str) -> String {
     if let Some(refusal) = common_refusal(attempts) {
         return refusal;
     }
@@ -311,13 +311,15 @@ fn list(attempts: &[Attempt], target: &str) -> String {
         let mut parts: Vec<String> = attempts
             .iter()
             .take(LISTED)
-            .map(|attempt| format!("{}: {}", host(&attempt.address), why(attempt)))
+            .map(Borrow::borrow)
+            .map(|attempt: &Attempt| format!("{}: {}", host(&attempt.address), why(attempt)))
             .collect();
         if attempts.len() > LISTED {
             parts.push(format!("and {} more", attempts.len() - LISTED));
         }
         return parts.join("; ");
     };
+    let only: &Attempt = only.borrow();
     match place(&only.address) {
         same if same == target.trim_start_matches(PROXY) => why(only),
         _ => format!("{}: {}", host(&only.address), why(only)),
@@ -325,12 +327,12 @@ fn list(attempts: &[Attempt], target: &str) -> String {
 }
 
 /// An option that no address's socket took, and always for the same reason.
-fn common_refusal(attempts: &[Attempt]) -> Option<String> {
-    let (first, others) = attempts.split_first()?;
+fn common_refusal<A: Borrow<Attempt>>(attempts: &[A]) -> Option<String> {
+    let mut attempts = attempts.iter().map(Borrow::borrow);
+    let first: &Attempt = attempts.next()?;
     Refused::of(&first.error)?;
     let first = reason(&first.error);
-    others
-        .iter()
+    attempts
         .all(|other| reason(&other.error) == first)
         .then_some(first)
 }

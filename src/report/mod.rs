@@ -25,6 +25,7 @@ pub use escape::escape;
 pub(crate) use messages::{Peer, StdioFailure, place, reason, spot, why};
 pub(crate) use port::PortSink;
 pub(crate) use proxy::password_prompt;
+pub(crate) use scan::{Cause, Finding, Format, Progress, Results, Rtts, Subject, Unmet, Untested};
 
 use crate::{
     net::{self, Address, Attempt},
@@ -341,20 +342,27 @@ const PATIENCE: Timespec = Timespec {
 /// Whether the last line was dropped, so that the next one need not wait.
 static STALLED: AtomicBool = AtomicBool::new(false);
 
-/// Words must not stop the run: where standard error takes none, they are dropped. What poll(2)
-/// calls writable takes a page, pipe(7), and the exit status still tells.
+/// Words must not stop the run: where standard error takes none, they are dropped.
 fn raw_line(line: &str) {
+    scan::beside(line, |line| {
+        let patience = if STALLED.load(Ordering::Relaxed) {
+            Timespec::default()
+        } else {
+            PATIENCE
+        };
+        STALLED.store(!put(line, &patience), Ordering::Relaxed);
+    });
+}
+
+/// Writes to standard error, if it takes something in time. What poll(2) calls writable takes a page,
+/// pipe(7), and the exit status still tells.
+fn put(text: &str, patience: &Timespec) -> bool {
     let stderr = io::stderr();
-    let patience = if STALLED.load(Ordering::Relaxed) {
-        Timespec::default()
-    } else {
-        PATIENCE
-    };
     let mut fds = [PollFd::new(&stderr, PollFlags::OUT)];
-    let ready = rustix::event::poll(&mut fds, Some(&patience)).is_ok_and(|n| n > 0);
-    STALLED.store(!ready, Ordering::Relaxed);
+    let ready = rustix::event::poll(&mut fds, Some(patience)).is_ok_and(|n| n > 0);
     if ready {
         // If it cannot be written, there is nobody to tell.
-        let _ = stderr.lock().write_all(line.as_bytes());
+        let _ = stderr.lock().write_all(text.as_bytes());
     }
+    ready
 }

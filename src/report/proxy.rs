@@ -5,6 +5,7 @@ use super::{
     messages::{PROXY, expired, not_started, reason, spot},
 };
 use crate::{
+    net,
     outcome::Stop,
     plan::Endpoint,
     proxy::{Breach, Failure, Refusal, Target, TargetHost, Unfit},
@@ -21,13 +22,27 @@ pub(super) fn refused(target: &Target, why: &Refusal) -> String {
     format!("{PROXY}refuses {}: {}", place(target), refusal(why))
 }
 
-/// Why a port that is tested through a proxy is not open.
+/// Why a port that is tested through a proxy is not open, or why the proxy could not be asked.
 pub(super) fn not_open(failure: &Failure) -> String {
+    const NAMELESS: &str = "the proxy";
     match failure {
-        Failure::Refused(refused) => format!("{PROXY}refuses: {}", refusals(refused)),
         Failure::Broken(e) => format!("{PROXY}broke the connection: {}", reason(e)),
         Failure::Stopped(_) => "Connection timed out".to_owned(),
-        _ => format!("{PROXY}closed the connection"),
+        Failure::Ended => format!("{PROXY}closed the connection"),
+        Failure::Proxy(error) => {
+            let proxy = match error {
+                net::Error::Connect(attempts) => match attempts.as_slice() {
+                    [only] => format!("{PROXY}{}", super::place(&only.address)),
+                    _ => NAMELESS.to_owned(),
+                },
+                _ => NAMELESS.to_owned(),
+            };
+            not_started(error, &proxy).unwrap_or_else(|| format!("{PROXY}was not asked"))
+        }
+        Failure::Target(error) => {
+            not_started(error, "the target").unwrap_or_else(|| format!("{PROXY}was not asked"))
+        }
+        _ => because(failure, NAMELESS),
     }
 }
 
@@ -46,21 +61,29 @@ pub(super) fn not_proxied(
 ) -> Option<String> {
     let proxy = format!("{PROXY}{}", spot(server));
     let target = spot(target);
-    let why = match failure {
+    match failure {
         Failure::Proxy(error) => {
-            return not_started(error, &proxy).map(|text| match text.contains(&proxy) {
+            not_started(error, &proxy).map(|text| match text.contains(&proxy) {
                 true => format!("{target}: {text}"),
                 false => format!("{target}: {proxy}: {text}"),
-            });
+            })
         }
-        Failure::Target(error) => return not_started(error, &target),
-        Failure::Stopped(Stop::Signal(_)) => return None,
-        Failure::Stopped(Stop::Expired(what)) => {
-            return Some(format!(
-                "no connection to {target} within {}: {proxy} has not answered",
-                expired(*what)
-            ));
-        }
+        Failure::Target(error) => not_started(error, &target),
+        Failure::Stopped(Stop::Signal(_)) => None,
+        Failure::Stopped(Stop::Expired(what)) => Some(format!(
+            "no connection to {target} within {}: {proxy} has not answered",
+            expired(*what)
+        )),
+        _ => Some(format!(
+            "cannot connect to {target}: {}",
+            because(failure, &proxy)
+        )),
+    }
+}
+
+/// What a proxy that was asked has done.
+fn because(failure: &Failure, proxy: &str) -> String {
+    match failure {
         Failure::Unfit(Unfit::Ipv6) => "SOCKS4 has no IPv6 addresses; '-X 5' has".to_owned(),
         Failure::Unfit(Unfit::Long) => {
             "a name, a user or a password is longer than SOCKS can tell (255 bytes)".to_owned()
@@ -75,8 +98,10 @@ pub(super) fn not_proxied(
         Failure::Protocol(what) => format!("{proxy} {}", breach(*what)),
         Failure::Ended => format!("{proxy} closed the connection before it had answered"),
         Failure::Broken(e) => format!("the connection to {proxy} broke: {}", reason(e)),
-    };
-    Some(format!("cannot connect to {target}: {why}"))
+        Failure::Proxy(_) | Failure::Target(_) | Failure::Stopped(_) => {
+            format!("{proxy} has not answered")
+        }
+    }
 }
 
 /// Each address with its own reason, if there are several.
@@ -193,7 +218,7 @@ mod tests {
             Failure::Ended,
             Failure::Broken(io::ErrorKind::ConnectionReset.into()),
             Failure::Stopped(Stop::Expired(expired)),
-            Failure::Proxy(crate::net::Error::Connect(Vec::new())),
+            Failure::Proxy(net::Error::Connect(Vec::new())),
         ] {
             let text = said(failure);
             assert!(

@@ -1,14 +1,101 @@
-//! The words about ports that are tested: those of nc, whoever we are.
+//! The words about ports that are tested: on standard error those of nc, whoever we are.
 
-use std::net::SocketAddr;
+mod json;
+mod measure;
+mod progress;
+mod reasons;
+mod results;
+mod table;
+mod totals;
+mod untested;
 
-use super::{Report, messages, nc, place, proxy};
+use std::{net::SocketAddr, time::Duration};
+
+pub(crate) use progress::Progress;
+pub(super) use progress::beside;
+pub(crate) use results::{Format, Results};
+
+pub(crate) use self::{measure::Rtts, totals::Unmet, untested::Untested};
+use super::{Report, nc, own, proxy, raw_line};
 use crate::{
-    net::{self, Address, Attempt},
-    outcome::Setback,
-    plan::{Endpoint, Host, UnixAddress},
+    net::{self, Attempt},
+    outcome::{PortState, Setback},
+    plan::{Endpoint, Host, Port, UnixAddress},
     proxy::Failure,
 };
+
+/// A port, or a Unix socket, that was tested, and what was found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Finding<'a> {
+    /// What was tested.
+    pub subject: Subject<'a>,
+    /// What was found.
+    pub state: PortState,
+    /// Where that was found out; with its port.
+    pub address: Option<SocketAddr>,
+    /// How long the answer took, if one came.
+    pub rtt: Option<Duration>,
+    /// What the service said first. None: it was not asked for. Empty: nothing came in time.
+    pub banner: Option<&'a [u8]>,
+    /// Why addresses, or all of them, are not open, in the order of the tries.
+    pub causes: &'a [Cause],
+}
+
+/// What is tested.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Subject<'a> {
+    /// A port of a host.
+    Port {
+        /// The host as it was asked for.
+        host: &'a Host,
+        /// The port's number.
+        port: u16,
+        /// UDP instead of TCP.
+        datagrams: bool,
+    },
+    /// A Unix socket.
+    Socket(&'a UnixAddress),
+}
+
+/// Why an address is not open, or why nobody knows.
+#[derive(Debug)]
+pub(crate) enum Cause {
+    /// The kernel's reason, or that no answer came.
+    Attempt(Attempt),
+    /// ICMP says that it is prohibited; the kernel's reason is that of an unreachable host.
+    Prohibited(Attempt),
+    /// The name could not be looked up, or something else that comes before an address is tried.
+    Lookup(net::Error),
+    /// A proxy's reason, or why it could not be asked.
+    Proxy(Failure),
+    /// Datagrams to this address were neither answered nor refused.
+    Silence(SocketAddr),
+}
+
+impl Subject<'_> {
+    fn is_datagrams(&self) -> bool {
+        matches!(
+            self,
+            Self::Port {
+                datagrams: true,
+                ..
+            }
+        )
+    }
+
+    /// What carries the bytes.
+    fn protocol(&self) -> &'static str {
+        match self {
+            Self::Port {
+                datagrams: false, ..
+            } => "tcp",
+            Self::Port {
+                datagrams: true, ..
+            } => "udp",
+            Self::Socket(_) => "unix",
+        }
+    }
+}
 
 impl Report {
     /// For what goes on beneath a test of ports, of which -v tells as much as nc, and nothing else.
@@ -19,65 +106,70 @@ impl Report {
         }
     }
 
-    /// A port of `host` that is open, and its address if that is known.
-    pub(crate) fn port_open(
-        &self,
-        host: &Host,
-        port: u16,
-        address: Option<SocketAddr>,
-        datagrams: bool,
-    ) {
-        self.events(|| {
-            let host = host.as_str();
-            vec![nc::open(host, port, address, datagrams, self.numeric)]
-        });
-    }
-
-    /// One that is not, at one of its addresses. Of UDP ports nc does not tell that.
-    pub(crate) fn port_closed(&self, host: &Host, attempt: &Attempt, datagrams: bool) {
-        if !(datagrams && self.is_nc()) {
-            self.event(|| nc::failed(attempt, host.as_str(), datagrams));
+    /// What a test has found: a line for each address that is not open, then one for that which is
+    /// (`-v`). nc tells without being asked why nothing could be tested.
+    pub(crate) fn found(&self, finding: &Finding<'_>) {
+        if self.tells(finding) {
+            for line in self.lines(finding) {
+                raw_line(&format!("{line}\n"));
+            }
         }
     }
 
-    /// One that is not, as far as a proxy can tell.
-    pub(crate) fn port_not_proxied(&self, host: &Host, port: u16, failure: &Failure) {
-        self.event(|| {
-            let tried = nc::Tried {
-                host: host.as_str(),
-                address: None,
-                port,
-                datagrams: false,
-            };
-            tried.failed_because(&proxy::not_open(failure))
-        });
-    }
-
-    /// A Unix socket that is not open.
-    pub(crate) fn socket_closed(&self, error: &net::Error, target: &UnixAddress) {
-        let text = match error {
-            net::Error::Connect(attempts) => attempts.last().map(|a| nc::failed(a, "", false)),
-            _ => messages::not_started(error, &place(Address::Unix(target.clone()))),
+    fn tells(&self, finding: &Finding<'_>) -> bool {
+        let unasked = match finding.subject {
+            Subject::Port { .. } => finding.state == PortState::Error,
+            Subject::Socket(_) => true,
         };
-        if let (true, Some(text)) = (self.is_nc() || self.verbosity >= 1, text) {
-            self.failure(&text);
-        }
+        self.verbosity >= 1 || self.is_nc() && unasked || finding.causes.iter().any(is_usage)
     }
 
-    /// Why a port could not be tested. Who asks for a single one is told by the exit status `alone`.
-    pub(crate) fn not_tested(
-        &self,
-        error: &net::Error,
-        target: &Endpoint,
-        datagrams: bool,
-        alone: bool,
-    ) {
-        if self.speaks_of_probes(alone) || error.setback() == Setback::Usage {
-            self.not_connected(error, target, datagrams);
+    fn lines(&self, finding: &Finding<'_>) -> Vec<String> {
+        let causes = finding.causes.iter();
+        let mut lines: Vec<String> = match finding.subject {
+            Subject::Socket(_) if finding.state == PortState::Open => Vec::new(),
+            Subject::Socket(target) => {
+                let last = causes.last().and_then(|cause| cause.of_socket(target));
+                last.into_iter().collect()
+            }
+            Subject::Port { .. } if finding.state == PortState::Error => self.untested(finding),
+            Subject::Port { host, port, .. } => {
+                let datagrams = finding.subject.is_datagrams();
+                causes
+                    .filter(|_| !(datagrams && self.is_nc()))
+                    .filter_map(|cause| cause.of_port(host, port, datagrams))
+                    .collect()
+            }
+        };
+        for line in &mut lines {
+            *line = own(line);
         }
+        lines.extend(self.success(finding));
+        lines
     }
 
-    /// The same where a proxy is why.
+    /// For nc, whoever keeps silent has got the datagrams.
+    fn success(&self, finding: &Finding<'_>) -> Option<String> {
+        let Subject::Port {
+            host,
+            port,
+            datagrams,
+        } = finding.subject
+        else {
+            return None;
+        };
+        let silent = || finding.causes.iter().find_map(Cause::silent);
+        let address = match finding.state {
+            PortState::Open => finding.address,
+            PortState::OpenFiltered if self.is_nc() => finding.address.or_else(silent),
+            _ => return None,
+        };
+        let host = host.as_str();
+        Some(nc::open(host, port, address, datagrams, self.numeric))
+    }
+
+    /// Why nothing could be tested through the proxy at `server`. Who asks for a single port is told
+    /// by the exit status `alone`.
     pub(crate) fn not_tested_through(
         &self,
         failure: &Failure,
@@ -85,12 +177,73 @@ impl Report {
         target: &Endpoint,
         alone: bool,
     ) {
-        if self.speaks_of_probes(alone) || failure.setback() == Setback::Usage {
+        let speaks = !alone || self.is_nc() || self.verbosity >= 1;
+        if speaks || failure.setback() == Setback::Usage {
             self.not_proxied(failure, server, target);
         }
     }
+}
 
-    fn speaks_of_probes(&self, alone: bool) -> bool {
-        !alone || self.is_nc() || self.verbosity >= 1
+impl Cause {
+    /// nc's line about a port that is not open at one of its addresses.
+    fn of_port(&self, host: &Host, port: u16, datagrams: bool) -> Option<String> {
+        let tried = |address| nc::Tried {
+            host: host.as_str(),
+            address,
+            port,
+            datagrams,
+        };
+        Some(match self {
+            Self::Attempt(attempt) | Self::Prohibited(attempt) => {
+                nc::failed(attempt, host.as_str(), datagrams)
+            }
+            Self::Lookup(error) | Self::Proxy(Failure::Target(error)) => {
+                let target = endpoint(host, port);
+                return super::messages::not_started(error, &super::spot(&target));
+            }
+            Self::Proxy(failure) => tried(None).failed_because(&proxy::not_open(failure)),
+            Self::Silence(address) => {
+                tried(Some(*address)).failed_because("no answer; open or filtered")
+            }
+        })
+    }
+
+    /// And about a Unix socket.
+    fn of_socket(&self, target: &UnixAddress) -> Option<String> {
+        let place = || super::place(net::Address::Unix(target.clone()));
+        match self {
+            Self::Attempt(attempt) | Self::Prohibited(attempt) => {
+                Some(nc::failed(attempt, "", false))
+            }
+            Self::Lookup(error) => super::messages::not_started(error, &place()),
+            _ => Some(format!("{}: {}", place(), self.words())),
+        }
+    }
+
+    fn silent(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Silence(address) => Some(*address),
+            _ => None,
+        }
     }
 }
+
+/// What was asked for makes no sense, and that has to be told.
+fn is_usage(cause: &Cause) -> bool {
+    let setback = match cause {
+        Cause::Lookup(error) => error.setback(),
+        Cause::Proxy(failure) => failure.setback(),
+        _ => return false,
+    };
+    setback == Setback::Usage
+}
+
+fn endpoint(host: &Host, port: u16) -> Endpoint {
+    Endpoint {
+        host: host.clone(),
+        port: Port::Number(port),
+    }
+}
+
+#[cfg(test)]
+mod tests;
