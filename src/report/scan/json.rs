@@ -213,21 +213,3 @@ mod tests {
         assert_eq!(told(&UnixAddress::Abstract(b"\xff".to_vec())), r"@\xff");
     }
 }
-#[cfg(test)]
-mod tmpcost {
-    use super::*;
-    #[test]
-    fn cost() {
-        let host = crate::plan::Host::parse("localhost").unwrap();
-        for numeric in [true, false] {
-            let t = std::time::Instant::now();
-            let mut n = 0;
-            for port in 1..=65535 {
-                let causes = [crate::report::scan::Cause::Attempt(crate::report::scan::tests::attempt("127.0.0.1:1", libc::ECONNREFUSED))];
-                let f = super::super::tests::found(&host, port, crate::outcome::PortState::Closed, &causes);
-                n += line(&f, numeric, None).unwrap().len();
-            }
-            eprintln!("numeric {numeric}: {:?} {n}", t.elapsed());
-        }
-    }
-}
