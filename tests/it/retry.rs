@@ -112,7 +112,7 @@ fn a_proxy_that_leaves_or_is_silent_or_refuses_is_asked_again() {
     ];
     for (kind, refusal) in refusals {
         let server = Server::new();
-        let options = ["--retry=3", "--connect-timeout=500ms"];
+        let options = ["--retry=3", "--connect-timeout=1s"];
         let run = kind.tool(server.port(), &options).start();
         let mut peer = server.accept();
         kind.play(&mut peer);
