@@ -1,5 +1,7 @@
 complete -c oxnc -s s -l source -d 'Connect from this local address' -r -f -a "(__fish_print_hostnames)"
 complete -c oxnc -s p -l source-port -d 'Connect from this local port' -r -f
+complete -c oxnc -l retry -d 'Try again until there is a connection' -r -f
+complete -c oxnc -l retry-delay -d 'With --retry: pause for so long' -r -f
 complete -c oxnc -s x -l proxy -d 'Connect through a proxy' -r -f -a "(__fish_print_hostnames)"
 complete -c oxnc -s X -l proxy-type -d '"4", "4a", "5" (SOCKS) or "connect" [default: 5]' -r -f -a "4\t'SOCKS4'
 4a\t'SOCKS4a'

@@ -10,16 +10,17 @@
 //!
 //! A run begins as words. `cli` turns them into a [`plan::Plan`], and after that nobody asks whether
 //! options go together. `run` tells the plan's story: names become addresses and addresses a
-//! connected socket (`net`), under one deadline. If it leads to a proxy, a handshake comes first
-//! (`proxy`), which leaves nothing behind but the bytes that were read too many. The socket, and
-//! standard input and output beside it, become streams (`stream`): two ways each, none of which ever
-//! waits. A `relay::Link` joins the two with a pump for each direction. A pump passes on every byte
-//! once, in order, and then the end, once. What one direction's end means for the other is decided in
-//! the link alone. Where many clients are served at once, a `relay::Hub` takes the link's place: each
-//! of them has a turn, and an end, of its own. All waiting is in one place (`event`). When the link
-//! is over, or a client of a hub, it leaves an [`outcome::Outcome`], and one function makes the exit
-//! status of it; `report` says the rest in one line. Where it is only asked who is there (`-z`),
-//! nothing is relayed: sockets are connected and closed again, and an [`outcome::Survey`] is left.
+//! connected socket (`net`), under one deadline; if there is none, that may be tried again. If it
+//! leads to a proxy, a handshake comes first (`proxy`), which leaves nothing behind but the bytes
+//! that were read too many. The socket, and standard input and output beside it, become streams
+//! (`stream`): two ways each, none of which ever waits. A `relay::Link` joins the two with a pump
+//! for each direction. A pump passes on every byte once, in order, and then the end, once. What one
+//! direction's end means for the other is decided in the link alone. Where many clients are served
+//! at once, a `relay::Hub` takes the link's place: each of them has a turn, and an end, of its own.
+//! All waiting is in one place (`event`). When the link is over, or a client of a hub, it leaves an
+//! [`outcome::Outcome`], and one function makes the exit status of it; `report` says the rest in one
+//! line. Where it is only asked who is there (`-z`), nothing is relayed: sockets are connected and
+//! closed again, and an [`outcome::Survey`] is left.
 //!
 //! # The rooms
 //!

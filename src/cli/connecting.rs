@@ -49,12 +49,13 @@ pub(super) struct Connecting {
 
     /// Try again until there is a connection
     ///
-    /// A name that cannot be looked up, a peer that is not reached, refuses or does not answer in
-    /// time, and a proxy that does, are tried again, at most N times if N is given, otherwise until
-    /// --max-time is over. What is wrong on this side (a local address, the user or the password for
-    /// the proxy, the command line) ends the run at once. --connect-timeout is that of each try. The
-    /// pause before the next one is a tenth of the time waited so far, at least 10 milliseconds and
-    /// at most 1 second, give or take a quarter. Only the last failure is told; with -v each is.
+    /// After a name that cannot be looked up, and after a peer or a proxy that is not reached,
+    /// refuses, leaves or does not answer in time, there is another try: at most N if N is given,
+    /// otherwise any number until --max-time is over. What is wrong on this side (a local address,
+    /// the user or the password for the proxy, the command line) ends the run at once. Each try has
+    /// the time of --connect-timeout. The pause before the next one is a tenth of the time waited so
+    /// far, give or take a quarter, at least 10 milliseconds and at most 1 second. Only the last
+    /// failure is told; with -v each is.
     #[arg(
         long = "retry",
         value_name = "N",

@@ -43,6 +43,7 @@ mod proxy_login;
 mod proxy_names;
 mod real_proxies;
 mod report;
+mod retry;
 mod scan;
 mod scan_means;
 mod send_only;

@@ -18,7 +18,7 @@ use rustix::{
 use socket2::{SockRef, Socket};
 
 use crate::util::{
-    DEADLINE, Digest, Family, In, Out, Peer, Running, Server, Signal, Spot, Terminal, Tool,
+    DEADLINE, Digest, Family, In, Out, Peer, Running, Server, Signal, Spot, Terminal, Tool, Trace,
     close_reader,
     data::random_bytes,
     ms, pipe,
@@ -352,4 +352,35 @@ fn limits_and_signals_end_the_wait_for_a_receiver() {
     run.runs_on_for(ms(100));
     run.signal(Signal::TERM);
     run.wait().dies_of(Signal::TERM);
+}
+
+#[test]
+fn the_socket_is_that_of_the_try_that_succeeded() {
+    let started = |tool: Tool, miss: &str| {
+        let (calls, tool) = Trace::of(tool, &["-e", "trace=connect,getsockopt"]);
+        let started = start(tool);
+        calls.wait_for(miss);
+        started
+    };
+    let options = ["-F", "--retry"];
+    let server = Server::closed();
+    let tool = Tool::connect(server.port(), &options);
+    let (run, receiver) = started(tool, "[ECONNREFUSED]");
+    server.open();
+    talks(run, &receiver, server.accept());
+
+    let spot = Spot::new_socket();
+    let tool = Tool::connect(spot.clone(), &options);
+    let (run, receiver) = started(tool, "ENOENT");
+    talks(run, &receiver, Server::at(spot).accept());
+
+    for kind in KINDS {
+        let server = Server::closed();
+        let tool = kind.tool(server.port(), &options);
+        let (run, receiver) = started(tool, "[ECONNREFUSED]");
+        server.open();
+        let mut peer = server.accept();
+        kind.grant(&mut peer);
+        talks(run, &receiver, peer);
+    }
 }

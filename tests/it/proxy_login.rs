@@ -318,3 +318,38 @@ fn the_conversation_goes_on_at_the_same_terminal() {
     peer.close();
     run.wait().exits(0);
 }
+
+#[test]
+fn a_password_is_asked_for_once_however_often_the_proxy_is() {
+    needs!("setsid");
+    for kind in [Socks5, Connect] {
+        let (server, mut terminal) = (Server::new(), Terminal::new());
+        let run = asked(&terminal, kind, &server, &["--retry"]);
+        terminal.type_in("hunter2\n");
+        for _ in 0..3 {
+            let mut peer = server.accept();
+            peer.recv(3);
+            peer.close();
+        }
+        gets_the_password(kind, &server, run);
+        let expected = "Proxy password for bob@127.0.0.1: \r\n";
+        terminal.screen.wait_for(expected.len() as u64);
+        let shown = String::from_utf8(terminal.screen.so_far()).unwrap();
+        assert_eq!(shown, expected);
+    }
+}
+
+#[test]
+fn what_brings_a_password_once_brings_it_for_every_try() {
+    let (rx, mut tx) = pipe();
+    tx.write_all(b"bob:hunter2\n").unwrap();
+    drop(tx);
+    let word = format!("--proxy-auth-file=fd:{}", rx.as_raw_fd());
+    let server = Server::new();
+    let tool = Socks5.tool(server.port(), &["--retry", &word]);
+    let run = tool.inherit(rx.into()).start();
+    for _ in 0..2 {
+        server.accept().close();
+    }
+    gets_the_password(Socks5, &server, run).succeeds();
+}

@@ -4,6 +4,7 @@ mod datagrams;
 mod pass_fd;
 mod plans;
 mod proxies;
+mod retry;
 mod scan;
 mod socket_options;
 mod usage_lines;
