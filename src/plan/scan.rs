@@ -162,6 +162,20 @@ impl Target {
 }
 
 impl Targets {
+    /// Whether it is waited for what services say first.
+    pub fn have_banners(&self) -> bool {
+        let Self::Ports(ports) = self else {
+            return false;
+        };
+        matches!(
+            ports.probe,
+            Probe::Connect {
+                banner: Some(_),
+                ..
+            }
+        )
+    }
+
     /// Whether it is a single port or socket.
     pub fn is_one(&self) -> bool {
         match self {

@@ -104,14 +104,15 @@ impl Words {
             true => Targets::Sockets(self.socket_targets()?),
             false => Targets::Ports(self.port_targets(lookup)?),
         };
-        let one = targets.is_one();
+        let (one, banner) = (targets.is_one(), targets.have_banners());
         let goal = match goal {
             Goal::Measure(_) if !one => {
                 let what = if unix { "socket" } else { "port" };
                 return Err(format!("'--count' measures one {what}"));
             }
             Goal::Survey(survey) => Goal::Survey(Survey {
-                silent: survey.silent || one,
+                // What a service says is asked for, and has to be told.
+                silent: (survey.silent || one) && !banner,
                 ..survey
             }),
             goal => goal,

@@ -225,7 +225,12 @@ impl<'a> Lane<'a> {
                 }
                 Seen::Itself => port.met_itself(one.place, one.address),
                 Seen::Failed(error, icmp) => {
-                    port.missed(one.place, attempt_at(one.address, error), rtt, icmp.as_ref());
+                    port.missed(
+                        one.place,
+                        attempt_at(one.address, error),
+                        rtt,
+                        icmp.as_ref(),
+                    );
                 }
             }
             port.next_at = Some(now);
@@ -248,9 +253,17 @@ impl<'a> Lane<'a> {
             Begun::Open(socket) => {
                 port.has_begun(began, self.how.by);
                 // Only a service that may say something is listened to.
-                let source = self.how.by.banner().map(|_| self.reactor.adopt(socket.into()));
+                let source = self
+                    .how
+                    .by
+                    .banner()
+                    .map(|_| self.reactor.adopt(socket.into()));
                 let source = source.and_then(Result::ok);
-                return Launched::Reached(Reached { address, rtt, source });
+                return Launched::Reached(Reached {
+                    address,
+                    rtt,
+                    source,
+                });
             }
             Begun::Waiting(socket) => match self.reactor.adopt(socket.into()) {
                 Ok(source) => {

@@ -174,7 +174,10 @@ pub(crate) fn reachable(
     let has_source = |to: &SocketAddr| {
         sources.is_empty() || sources.iter().any(|from| from.is_ipv4() == to.is_ipv4())
     };
-    let order: Vec<SocketAddr> = interleave(addresses).into_iter().filter(has_source).collect();
+    let order: Vec<SocketAddr> = interleave(addresses)
+        .into_iter()
+        .filter(has_source)
+        .collect();
     if order.is_empty() {
         let foreign = |to: &SocketAddr| Attempt {
             address: (*to).into(),

@@ -161,7 +161,10 @@ impl Port {
         }
         let more = self.next < self.ask.addresses.len();
         let next = self.next_at.filter(|_| more);
-        [self.deadline, self.again, next].into_iter().flatten().min()
+        [self.deadline, self.again, next]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     pub(super) fn sources(&self) -> impl Iterator<Item = &Source> {
@@ -171,10 +174,7 @@ impl Port {
 
     pub(super) fn want(&self, by: By) -> Want {
         let read = self.greeting.is_some() || matches!(by, By::Datagrams { .. });
-        Want {
-            read,
-            write: !read,
-        }
+        Want { read, write: !read }
     }
 }
 
@@ -185,4 +185,3 @@ pub(super) fn attempt_at(address: SocketAddr, error: io::Error) -> Attempt {
         error,
     }
 }
-

@@ -174,9 +174,7 @@ fn look_at_connection(socket: &impl AsFd, to: SocketAddr) -> Seen {
     match step(socket, &to.into(), to) {
         // While the socket was in use, ICMP can only leave a message (tcp_v4_err).
         Seen::Nothing => match os::icmp_error(socket) {
-            Ok(Some(icmp)) => {
-                Seen::Failed(io::Error::from_raw_os_error(icmp.errno), Some(icmp))
-            }
+            Ok(Some(icmp)) => Seen::Failed(io::Error::from_raw_os_error(icmp.errno), Some(icmp)),
             _ => Seen::Nothing,
         },
         seen => seen,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     super::{escape::is_harmful, messages},
     Finding, Subject,
-    table::banner,
+    table::{Services, banner},
 };
 use crate::plan::UnixAddress;
 
@@ -34,7 +34,7 @@ struct Line<'a> {
 /// The line of a finding, which is the result of the try of this number, if there are several.
 pub(super) fn line(
     finding: &Finding<'_>,
-    numeric: bool,
+    services: &mut Services,
     number: Option<u64>,
 ) -> io::Result<String> {
     let said = |bytes: &[u8]| (!bytes.is_empty()).then(|| banner(bytes));
@@ -48,7 +48,7 @@ pub(super) fn line(
             Subject::Socket(_) => None,
         },
         protocol: finding.subject.protocol(),
-        service: finding.subject.service(numeric),
+        service: finding.subject.service(services),
         state: finding.state.word(),
         rtt: finding.rtt.map(|time| time.as_secs_f64()),
         error: finding.reason(),
@@ -98,6 +98,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        net::ServiceNames,
         outcome::PortState,
         plan::Host,
         report::scan::{
@@ -111,7 +112,8 @@ mod tests {
     fn checked(finding: &Finding<'_>, numeric: bool, number: Option<u64>) -> String {
         let schema = include_str!("../../../tests/it/port.schema.json");
         let schema: Value = serde_json::from_str(schema).unwrap();
-        let line = line(finding, numeric, number).unwrap();
+        let mut services = (!numeric).then(|| ServiceNames::new(false));
+        let line = line(finding, &mut services, number).unwrap();
         assert!(!line.contains(char::is_control), "{line:?}");
         let value: Value = serde_json::from_str(&line).unwrap();
         if let Err(e) = jsonschema::draft202012::validate(&schema, &value) {

@@ -10,8 +10,11 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Finding, Rtts, Subject, json, measure, progress, table::Table};
-use crate::report::line;
+use super::{
+    Finding, Rtts, Subject, json, measure, progress,
+    table::{Services, Table},
+};
+use crate::{net::ServiceNames, report::line};
 
 /// So much is written at once.
 const CHUNK: usize = 64 * 1024;
@@ -32,8 +35,7 @@ pub(crate) enum Format {
 #[derive(Debug)]
 pub(crate) struct Results<F = BorrowedFd<'static>> {
     format: Format,
-    /// `-n`
-    numeric: bool,
+    services: Services,
     table: Table,
     buffer: Vec<u8>,
     out: F,
@@ -41,18 +43,20 @@ pub(crate) struct Results<F = BorrowedFd<'static>> {
 }
 
 impl Results {
-    /// For standard output.
-    pub(crate) fn new(format: Format, numeric: bool) -> Self {
-        Self::to(rustix::stdio::stdout(), format, numeric)
+    /// For standard output. `numeric` says that ports have no names (`-n`), `datagrams` whose they have.
+    pub(crate) fn new(format: Format, numeric: bool, datagrams: bool) -> Self {
+        let named = format != Format::Nothing && !numeric;
+        let services = named.then(|| ServiceNames::new(datagrams));
+        Self::to(rustix::stdio::stdout(), format, services)
     }
 }
 
 impl<F: AsFd> Results<F> {
-    fn to(out: F, format: Format, numeric: bool) -> Self {
+    fn to(out: F, format: Format, services: Services) -> Self {
         let is_terminal = rustix::termios::isatty(&out);
         Self {
             format,
-            numeric,
+            services,
             table: Table::new(is_terminal),
             buffer: Vec::new(),
             out,
@@ -65,10 +69,13 @@ impl<F: AsFd> Results<F> {
         match self.format {
             Format::Nothing => return Ok(()),
             Format::Table => {
-                let line = self.table.line(finding, self.numeric);
+                let line = self.table.line(finding, &mut self.services);
                 self.take(line.as_deref().unwrap_or_default());
             }
-            Format::Json => self.take(&json::line(finding, self.numeric, None)?),
+            Format::Json => {
+                let line = json::line(finding, &mut self.services, None)?;
+                self.take(&line);
+            }
         }
         if self.buffer.len() < CHUNK {
             return Ok(());
@@ -81,7 +88,10 @@ impl<F: AsFd> Results<F> {
         match self.format {
             Format::Nothing => return Ok(()),
             Format::Table => self.take(&measure::line(number, finding)),
-            Format::Json => self.take(&json::line(finding, self.numeric, Some(number))?),
+            Format::Json => {
+                let line = json::line(finding, &mut self.services, Some(number))?;
+                self.take(&line);
+            }
         }
         self.flush()
     }
@@ -158,7 +168,7 @@ mod tests {
 
     fn piped(format: Format) -> (PipeReader, Results<PipeWriter>) {
         let (reader, writer) = pipe().unwrap();
-        (reader, Results::to(writer, format, true))
+        (reader, Results::to(writer, format, None))
     }
 
     fn text(mut reader: PipeReader) -> String {
@@ -220,7 +230,7 @@ mod tests {
         let host = Host::parse("h").unwrap();
         let open = found(&host, 80, PortState::Open, &[]);
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let mut results = Results::to(full, Format::Json, true);
+        let mut results = Results::to(full, Format::Json, None);
         results.write(&open).unwrap();
         let error = results.flush().unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::ENOSPC));

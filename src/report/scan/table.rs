@@ -6,7 +6,7 @@ use super::{
     super::{escape, escape::escape_bytes},
     Finding, Subject,
 };
-use crate::{net::service_name, outcome::PortState, plan::UnixAddress};
+use crate::{net::ServiceNames, outcome::PortState, plan::UnixAddress};
 
 /// As wide as `65535/tcp`.
 const PORT_WIDTH: usize = 9;
@@ -35,7 +35,11 @@ impl Table {
     }
 
     /// The line of a port that is open.
-    pub(super) fn line(&mut self, finding: &Finding<'_>, numeric: bool) -> Option<String> {
+    pub(super) fn line(
+        &mut self,
+        finding: &Finding<'_>,
+        services: &mut Services,
+    ) -> Option<String> {
         if finding.state != PortState::Open {
             return None;
         }
@@ -44,7 +48,7 @@ impl Table {
             Subject::Port { port, .. } => format!("{port}/{}", finding.subject.protocol()),
             Subject::Socket(_) => finding.subject.protocol().to_owned(),
         };
-        let service = finding.subject.service(numeric);
+        let service = finding.subject.service(services);
         let service = service.map_or_else(|| "-".to_owned(), |name| word(&escape(&name)));
         let rtt = finding.rtt.map_or_else(|| "-".to_owned(), milliseconds);
         let state = finding.state.word();
@@ -62,6 +66,9 @@ impl Table {
     }
 }
 
+/// What services(5) calls ports; none where numbers are wanted (`-n`).
+pub(super) type Services = Option<ServiceNames>;
+
 impl Subject<'_> {
     /// The host or the path, escaped.
     pub(super) fn name(&self) -> String {
@@ -73,12 +80,10 @@ impl Subject<'_> {
     }
 
     /// What services(5) calls the port.
-    pub(super) fn service(&self, numeric: bool) -> Option<String> {
+    pub(super) fn service(&self, services: &mut Services) -> Option<String> {
         match self {
-            Self::Port {
-                port, datagrams, ..
-            } if !numeric => service_name(*port, *datagrams),
-            _ => None,
+            Self::Port { port, .. } => services.as_mut()?.of(*port).map(str::to_owned),
+            Self::Socket(_) => None,
         }
     }
 }
@@ -118,8 +123,14 @@ mod tests {
     use super::*;
     use crate::{plan::Host, report::scan::tests::found};
 
+    fn services() -> Services {
+        Some(ServiceNames::new(false))
+    }
+
     fn line(finding: &Finding<'_>) -> String {
-        Table::new(false).line(finding, true).unwrap_or_default()
+        Table::new(false)
+            .line(finding, &mut None)
+            .unwrap_or_default()
     }
 
     #[test]
@@ -143,7 +154,7 @@ mod tests {
             },
             ..finding
         };
-        let named = Table::new(false).line(&named, false);
+        let named = Table::new(false).line(&named, &mut services());
         assert_eq!(named.as_deref(), Some("example.com 22/tcp open ssh -"));
     }
 
@@ -151,7 +162,7 @@ mod tests {
     fn only_open_ports_stand_in_it() {
         let host = Host::parse("h").unwrap();
         for state in PortState::ALL {
-            let told = Table::new(false).line(&found(&host, 9, state, &[]), true);
+            let told = Table::new(false).line(&found(&host, 9, state, &[]), &mut None);
             assert_eq!(told.is_some(), state == PortState::Open, "{state:?}");
         }
     }
@@ -163,7 +174,7 @@ mod tests {
         let mut line = |host, port, banner| {
             let mut finding = found(host, port, PortState::Open, &[]);
             finding.banner = banner;
-            table.line(&finding, false).unwrap()
+            table.line(&finding, &mut services()).unwrap()
         };
         assert_eq!(
             line(&two, 9, None),

@@ -1,6 +1,11 @@
 //! What a goal and a way of testing say to each other.
 
-use std::{net::SocketAddr, ops::ControlFlow, sync::Arc, time::{Duration, Instant}};
+use std::{
+    net::SocketAddr,
+    ops::ControlFlow,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::Stage;
 use crate::{

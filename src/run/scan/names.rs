@@ -65,8 +65,13 @@ impl<'a> Known<'a> {
 
     /// What makes no sense as it turned out: an address whose zone is no interface here.
     pub(super) fn mistake(&self) -> Option<&net::Error> {
-        let errors = self.addresses.iter().filter_map(|found| found.as_ref().err());
-        errors.into_iter().find(|error| error.setback() == Setback::Usage)
+        let errors = self
+            .addresses
+            .iter()
+            .filter_map(|found| found.as_ref().err());
+        errors
+            .into_iter()
+            .find(|error| error.setback() == Setback::Usage)
     }
 }
 

@@ -1,6 +1,10 @@
 //! By connections that a proxy makes: one after another.
 
-use std::{collections::HashMap, net::SocketAddr, time::{Duration, Instant}};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use super::{
     Stage,

@@ -67,7 +67,9 @@ impl<'a> Roster<'a> {
             Entry::Ports(host, _) => Some(*host),
             Entry::Socket(_) => None,
         });
-        hosts.enumerate().filter_map(|(place, host)| Some((place, host?)))
+        hosts
+            .enumerate()
+            .filter_map(|(place, host)| Some((place, host?)))
     }
 
     /// How much there is to test.
@@ -86,7 +88,11 @@ impl<'a> Roster<'a> {
                 Entry::Ports(_, ranges) => ranges.as_slice(),
                 Entry::Socket(_) => &[0..=0],
             };
-            ranges.iter().cloned().flatten().map(move |port| (place, port))
+            ranges
+                .iter()
+                .cloned()
+                .flatten()
+                .map(move |port| (place, port))
         })
     }
 

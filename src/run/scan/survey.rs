@@ -144,11 +144,7 @@ impl Course for Once<'_, '_> {
             let id = self.told + self.pending.len() as u64;
             let (item, verdict) = match self.known.addresses(at) {
                 Ok(addresses) => {
-                    let item = Item {
-                        id,
-                        at,
-                        addresses,
-                    };
+                    let item = Item { id, at, addresses };
                     (Some(item), None)
                 }
                 Err(error) => {
@@ -167,7 +163,9 @@ impl Course for Once<'_, '_> {
     }
 
     fn found(&mut self, id: u64, verdict: Verdict) -> ControlFlow<()> {
-        let place = id.checked_sub(self.told).and_then(|n| usize::try_from(n).ok());
+        let place = id
+            .checked_sub(self.told)
+            .and_then(|n| usize::try_from(n).ok());
         if let Some(pending) = place.and_then(|place| self.pending.get_mut(place)) {
             pending.verdict = Some(verdict);
         }

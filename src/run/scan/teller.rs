@@ -7,9 +7,9 @@ use super::{
     course::{At, Verdict},
 };
 use crate::{
+    net,
     outcome::{PortState, Status, Tally},
     plan::{Goal, Personality, Plan, Probe, Scan, Targets},
-    net,
     report::{Cause, Finding, Format, Progress, Report, Results, Rtts, Untested, reason},
 };
 
@@ -34,12 +34,7 @@ pub(super) struct Teller<'a> {
 }
 
 impl<'a> Teller<'a> {
-    pub(super) fn new(
-        stage: &Stage,
-        scan: &'a Scan,
-        plan: &Plan,
-        roster: &'a Roster<'a>,
-    ) -> Self {
+    pub(super) fn new(stage: &Stage, scan: &'a Scan, plan: &Plan, roster: &'a Roster<'a>) -> Self {
         let silent = match &scan.goal {
             Goal::Survey(survey) => survey.silent,
             Goal::Measure(_) => false,
@@ -50,16 +45,6 @@ impl<'a> Teller<'a> {
             (false, false) => Format::Table,
             (false, true) => Format::Nothing,
         };
-        let banner = match &scan.targets {
-            Targets::Ports(ports) => matches!(
-                ports.probe,
-                Probe::Connect {
-                    banner: Some(_),
-                    ..
-                }
-            ),
-            Targets::Sockets(_) => false,
-        };
         Self {
             roster,
             scan,
@@ -67,8 +52,8 @@ impl<'a> Teller<'a> {
             tally: Tally::default(),
             lenient: plan.personality == Personality::Nc,
             counts: format == Format::Table && matches!(scan.goal, Goal::Survey(_)),
-            banner,
-            results: Results::new(format, plan.numeric),
+            banner: scan.targets.have_banners(),
+            results: Results::new(format, plan.numeric, scan.is_datagrams()),
             untested: Untested::default(),
             unknown: HashSet::new(),
             progress: Progress::new(roster.total(), &stage.report),
@@ -124,7 +109,8 @@ impl<'a> Teller<'a> {
 
     /// That was all for now.
     pub(super) fn pause(&mut self) -> ControlFlow<()> {
-        self.progress.step(self.tally.total(), self.tally.of(PortState::Open));
+        self.progress
+            .step(self.tally.total(), self.tally.of(PortState::Open));
         let written = self.results.flush();
         self.written(written)
     }
@@ -160,7 +146,10 @@ impl<'a> Teller<'a> {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Some(Status::Signal(libc::SIGPIPE));
         }
-        self.report.failure(&format!("cannot write to standard output: {}", reason(&error)));
+        self.report.failure(&format!(
+            "cannot write to standard output: {}",
+            reason(&error)
+        ));
         Some(Status::Local)
     }
 
@@ -188,13 +177,15 @@ impl<'a> Teller<'a> {
         let Some(failure) = verdict.failure() else {
             return Status::NotStarted;
         };
-        if let (Targets::Ports(ports), Some(subject)) = (&self.scan.targets, self.roster.subject(at))
+        if let (Targets::Ports(ports), Some(subject)) =
+            (&self.scan.targets, self.roster.subject(at))
             && let Probe::Connect {
                 proxy: Some(proxy), ..
             } = &ports.probe
         {
             let alone = self.scan.is_one();
-            self.report.not_tested_through(failure, &proxy.server, &subject, alone);
+            self.report
+                .not_tested_through(failure, &proxy.server, &subject, alone);
         }
         failure.setback().of_probe().status()
     }

@@ -25,7 +25,9 @@ impl Scene {
         let base = format!("--base-path={}", files.path().display());
         // `git daemon` would be a parent of it, and its death not the daemon's.
         let programs = git(files.path(), &["--exec-path"]);
-        let programs = str::from_utf8(&programs.exits(0).stdout).unwrap().trim_end();
+        let programs = str::from_utf8(&programs.exits(0).stdout)
+            .unwrap()
+            .trim_end();
         let words = ["--verbose", "--export-all", "--enable=receive-pack"];
         let daemon = Tool::program(format!("{programs}/git-daemon"), &words);
         let daemon = daemon.args(&["--listen=127.0.0.1", &base]);
