@@ -165,6 +165,15 @@ mod tests {
             closed(None, &causes[..]).as_deref(),
             Some("::1: Network is unreachable; 127.0.0.1: Connection refused")
         );
+        let twice = [
+            Cause::Attempt(attempt("127.0.0.1:80", libc::ENETUNREACH)),
+            Cause::Attempt(attempt("127.0.0.1:80", libc::ECONNREFUSED)),
+        ];
+        assert_eq!(
+            closed(Some("127.0.0.1:80"), &twice[..]).as_deref(),
+            Some("Connection refused"),
+            "the last try of several"
+        );
         let same = ["[::1]:80", "127.0.0.1:80"]
             .map(|address| Cause::Attempt(attempt(address, libc::ECONNREFUSED)));
         assert_eq!(closed(None, &same).as_deref(), Some("Connection refused"));
