@@ -28,7 +28,9 @@ pub(crate) use messages::{Peer, StdioFailure, place, reason, spot, why};
 pub(crate) use port::PortSink;
 pub(crate) use proxy::password_prompt;
 pub(crate) use retry::Miss;
-pub(crate) use scan::{Cause, Finding, Format, Progress, Results, Rtts, Subject, Unmet, Untested};
+pub(crate) use scan::{
+    Cause, Finding, Format, Kind, Progress, Results, Rtts, Subject, Unmet, Untested,
+};
 
 use crate::{
     net::{self, Address, Attempt},
@@ -196,7 +198,7 @@ impl Report {
 
     /// What SIGUSR1 asks for.
     pub(crate) fn counters(&self, counters: Counters, clients: Option<usize>) {
-        line(&messages::totals(counters, clients));
+        line(&scan::far().unwrap_or_else(|| messages::totals(counters, clients)));
     }
 
     /// Why there was no connection to `target`.

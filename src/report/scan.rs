@@ -13,10 +13,14 @@ mod untested;
 use std::{net::SocketAddr, time::Duration};
 
 pub(crate) use progress::Progress;
-pub(super) use progress::beside;
+pub(super) use progress::{beside, far};
 pub(crate) use results::{Format, Results};
 
-pub(crate) use self::{measure::Rtts, totals::Unmet, untested::Untested};
+pub(crate) use self::{
+    measure::Rtts,
+    totals::{Kind, Unmet},
+    untested::Untested,
+};
 use super::{Report, nc, own, proxy, raw_line};
 use crate::{
     net::{self, Attempt},

@@ -8,7 +8,7 @@ use std::{
 
 use rustix::event::Timespec;
 
-use super::{super::put, Report, totals::thousands};
+use super::{super::put, Kind, Report, totals::thousands};
 
 /// Who is done before has no use for it.
 const QUIET: Duration = Duration::from_millis(500);
@@ -25,30 +25,55 @@ const ERASE: &str = "\r\x1b[K";
 /// What stands in the last line of the terminal, of which there is only one.
 static SHOWN: Mutex<String> = Mutex::new(String::new());
 
+/// How far the test is that goes on, whether it is shown or not.
+static FAR: Mutex<Option<Far>> = Mutex::new(None);
+
+/// How far a test is.
+#[derive(Clone, Copy, Debug)]
+struct Far {
+    done: u64,
+    total: u64,
+    open: u64,
+    kind: Kind,
+}
+
 /// The line.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    total: u64,
+    far: Far,
     /// Not before, and never where there is no terminal that understands.
     next: Option<Instant>,
 }
 
 impl Progress {
     /// Nothing is shown yet.
-    pub(crate) fn new(total: u64, report: &Report) -> Self {
+    pub(crate) fn new(total: u64, kind: Kind, report: &Report) -> Self {
         let is_dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
         let is_shown =
             !report.is_nc() && !is_dumb && rustix::termios::isatty(rustix::stdio::stderr());
-        Self {
+        let far = Far {
+            done: 0,
             total,
+            open: 0,
+            kind,
+        };
+        far.note();
+        Self {
+            far,
             next: is_shown.then(|| Instant::now() + QUIET),
         }
     }
 
     /// So many are tested, so many of them open. It may be told as often as anybody likes.
     pub(crate) fn step(&mut self, done: u64, open: u64) {
+        self.far = Far {
+            done,
+            open,
+            ..self.far
+        };
+        self.far.note();
         if self.is_due(Instant::now()) {
-            let mut line = line(done, self.total, open);
+            let mut line = self.far.line();
             // The last column stays free: some terminals go on in the next line behind it.
             cut(&mut line, width().saturating_sub(1));
             let mut shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,6 +105,28 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.clear();
+        *FAR.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// How far the test is that goes on, if one does.
+pub(in crate::report) fn far() -> Option<String> {
+    let far = FAR.lock().unwrap_or_else(PoisonError::into_inner);
+    far.map(Far::line)
+}
+
+impl Far {
+    fn note(self) {
+        *FAR.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
+    }
+
+    fn line(self) -> String {
+        format!(
+            "{} of {}, {} open",
+            thousands(self.done),
+            self.kind.many(self.total),
+            thousands(self.open)
+        )
     }
 }
 
@@ -108,15 +155,6 @@ pub(super) fn aside<T>(write: impl FnOnce() -> T) -> T {
     written
 }
 
-fn line(done: u64, total: u64, open: u64) -> String {
-    format!(
-        "{} of {} ports, {} open",
-        thousands(done),
-        thousands(total),
-        thousands(open)
-    )
-}
-
 fn cut(line: &mut String, width: usize) {
     if let Some((end, _)) = line.char_indices().nth(width) {
         line.truncate(end);
@@ -134,10 +172,24 @@ fn width() -> usize {
 mod tests {
     use super::*;
 
+    fn nine() -> Far {
+        Far {
+            done: 0,
+            total: 9,
+            open: 0,
+            kind: Kind::Socket,
+        }
+    }
+
     #[test]
     fn the_line_says_how_far_it_is() {
-        let line = line(12_345, 65_535, 3);
-        assert_eq!(line, "12,345 of 65,535 ports, 3 open");
+        let far = Far {
+            done: 12_345,
+            total: 65_535,
+            open: 3,
+            kind: Kind::Port,
+        };
+        assert_eq!(far.line(), "12,345 of 65,535 ports, 3 open");
     }
 
     #[test]
@@ -157,7 +209,7 @@ mod tests {
     fn a_short_run_has_none_and_a_long_one_not_too_often() {
         let began = Instant::now();
         let mut progress = Progress {
-            total: 9,
+            far: nine(),
             next: Some(began + QUIET),
         };
         let mut due = |ms| progress.is_due(began + Duration::from_millis(ms));
@@ -166,7 +218,7 @@ mod tests {
         assert!(!due(501) && !due(599));
         assert!(due(600));
         let mut hidden = Progress {
-            total: 9,
+            far: nine(),
             next: None,
         };
         assert!(!hidden.is_due(began + Duration::from_secs(9)));

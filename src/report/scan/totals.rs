@@ -20,10 +20,31 @@ pub(crate) struct Unmet<'a> {
     pub cause: Option<&'a Cause>,
 }
 
+/// What is counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    /// Ports of hosts.
+    Port,
+    /// Unix sockets.
+    Socket,
+}
+
+impl Kind {
+    /// So many of them.
+    pub(super) fn many(self, count: u64) -> String {
+        let word = match self {
+            Self::Port => "port",
+            Self::Socket => "socket",
+        };
+        let plural = if count == 1 { "" } else { "s" };
+        format!("{} {word}{plural}", thousands(count))
+    }
+}
+
 impl Report {
-    /// How many ports were found in which state.
-    pub(crate) fn tally(&self, tally: Tally, took: Duration) {
-        self.failure(&counts(tally, took));
+    /// How many were found in which state.
+    pub(crate) fn tally(&self, tally: Tally, kind: Kind, took: Duration) {
+        self.failure(&counts(tally, kind, took));
     }
 
     /// It was waited for as long as it should be, or something else was over first, and not
@@ -33,7 +54,7 @@ impl Report {
     }
 }
 
-fn counts(tally: Tally, took: Duration) -> String {
+fn counts(tally: Tally, kind: Kind, took: Duration) -> String {
     let states: Vec<String> = PortState::ALL
         .into_iter()
         .map(|state| (tally.of(state), state.word()))
@@ -45,9 +66,8 @@ fn counts(tally: Tally, took: Duration) -> String {
         false => format!(": {}", states.join(", ")),
     };
     format!(
-        "{} {} in {:.2} s{end}",
-        thousands(tally.total()),
-        if tally.total() == 1 { "port" } else { "ports" },
+        "{} in {:.2} s{end}",
+        kind.many(tally.total()),
         took.as_secs_f64()
     )
 }
@@ -123,7 +143,7 @@ mod tests {
                 tally.count(*state);
             }
         }
-        super::counts(tally, Duration::from_millis(351))
+        super::counts(tally, Kind::Port, Duration::from_millis(351))
     }
 
     #[test]
@@ -140,6 +160,13 @@ mod tests {
              1 error"
         );
         assert_eq!(tally(&[]), "0 ports in 0.35 s");
+    }
+
+    #[test]
+    fn what_is_counted_has_its_name() {
+        assert_eq!(Kind::Port.many(1), "1 port");
+        assert_eq!(Kind::Socket.many(1), "1 socket");
+        assert_eq!(Kind::Socket.many(1_000), "1,000 sockets");
     }
 
     #[test]

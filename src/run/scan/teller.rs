@@ -10,7 +10,7 @@ use crate::{
     net,
     outcome::{PortState, Status, Tally},
     plan::{Goal, Personality, Plan, Probe, Scan, Targets},
-    report::{Cause, Finding, Format, Progress, Report, Results, Rtts, Untested, reason},
+    report::{Cause, Finding, Format, Kind, Progress, Report, Results, Rtts, Untested, reason},
 };
 
 pub(super) struct Teller<'a> {
@@ -21,6 +21,7 @@ pub(super) struct Teller<'a> {
     pub tally: Tally,
     /// Whether silence counts as open, as with `nc`.
     lenient: bool,
+    kind: Kind,
     /// Whether it is told at the end how many there are of each state.
     counts: bool,
     banner: bool,
@@ -45,6 +46,10 @@ impl<'a> Teller<'a> {
             (false, false) => Format::Table,
             (false, true) => Format::Nothing,
         };
+        let kind = match &scan.targets {
+            Targets::Ports(_) => Kind::Port,
+            Targets::Sockets(_) => Kind::Socket,
+        };
         Self {
             roster,
             scan,
@@ -56,7 +61,8 @@ impl<'a> Teller<'a> {
             results: Results::new(format, plan.numeric, scan.is_datagrams()),
             untested: Untested::default(),
             unknown: HashSet::new(),
-            progress: Progress::new(roster.total(), &stage.report),
+            progress: Progress::new(roster.total(), kind, &stage.report),
+            kind,
             failed: None,
         }
     }
@@ -119,7 +125,7 @@ impl<'a> Teller<'a> {
     pub(super) fn count(&mut self, began: Instant) {
         self.progress.clear();
         if self.counts {
-            self.report.tally(self.tally, began.elapsed());
+            self.report.tally(self.tally, self.kind, began.elapsed());
         }
     }
 
