@@ -1,8 +1,9 @@
 //! Results as JSON, an object on a line. `tests/it/port.schema.json` says what stands in it.
 
-use std::{borrow::Cow, fmt::Write as _, io};
+use std::{borrow::Cow, fmt::Write as _, io, time::Duration};
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::{
     super::{escape::is_harmful, messages},
@@ -20,8 +21,8 @@ struct Line<'a> {
     protocol: &'static str,
     service: Option<String>,
     state: &'static str,
-    /// In seconds.
-    rtt: Option<f64>,
+    /// In seconds, with all nine digits: `9.8e-6` is JSON, and not what scripts expect.
+    rtt: Option<Box<RawValue>>,
     error: Option<String>,
     /// What came, if it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,12 +51,16 @@ pub(super) fn line(
         protocol: finding.subject.protocol(),
         service: finding.subject.service(services),
         state: finding.state.word(),
-        rtt: finding.rtt.map(|time| time.as_secs_f64()),
+        rtt: finding.rtt.map(seconds).transpose()?,
         error: finding.reason(),
         banner: finding.banner.map(said),
         number,
     };
     Ok(harmless(&serde_json::to_string(&line)?))
+}
+
+fn seconds(time: Duration) -> serde_json::Result<Box<RawValue>> {
+    RawValue::from_string(format!("{}.{:09}", time.as_secs(), time.subsec_nanos()))
 }
 
 /// As it was typed; a path that is no UTF-8 is shown by its numbers.
@@ -131,7 +136,7 @@ mod tests {
         };
         assert_eq!(
             checked(&open, false, None),
-            r#"{"host":"localhost","address":"127.0.0.1","port":22,"protocol":"tcp","service":"ssh","state":"open","rtt":0.000043,"error":null}"#
+            r#"{"host":"localhost","address":"127.0.0.1","port":22,"protocol":"tcp","service":"ssh","state":"open","rtt":0.000043000,"error":null}"#
         );
         let refused = [Cause::Attempt(attempt("[::1]:22", libc::ECONNREFUSED))];
         let closed = Finding {
