@@ -2,14 +2,8 @@
 
 use std::net::Ipv4Addr;
 
+use crate::ports::{counted, in_table, silent};
 use crate::util::{Done, Net, Peer, Server, Spot, Tool, Udp, ms, proxies::Kind, spawn};
-
-/// Neither stdout nor stderr has anything.
-#[track_caller]
-fn silent(done: &Done, code: i32) {
-    done.exits(code).wrote(b"");
-    assert_eq!(done.stderr, "", "{}", done.line);
-}
 
 fn scan(words: &[&str]) -> Done {
     Tool::oxnc(words).run()
@@ -28,17 +22,19 @@ fn an_answer_to_a_datagram_ends_the_wait() {
 }
 
 #[test]
-fn a_silent_udp_port_counts_as_open() {
+fn a_silent_udp_port_is_not_known_to_be_open() {
     let server = Udp::new();
     let port = server.port().to_string();
     let done = scan(&["-uvz", "-w1", "127.0.0.1", &port]);
-    done.exits(0).took_about(ms(1000));
-    let line = format!("Connection to 127.0.0.1 {port} port [udp/*] succeeded!\n");
+    done.exits(1).wrote(b"").took_about(ms(1000));
+    let line = format!(
+        "oxnc: connect to 127.0.0.1 port {port} (udp) failed: no answer; open or filtered\n"
+    );
     assert_eq!(done.stderr, line);
     assert_eq!(server.recv(), b"X");
     server.hears_nothing_for(ms(1));
     let done = scan(&["-uz", "127.0.0.1", &port]);
-    silent(&done, 0);
+    silent(&done, 1);
     done.took_about(ms(3000));
     for _ in 0..3 {
         assert_eq!(server.recv(), b"X");
@@ -49,7 +45,7 @@ fn a_silent_udp_port_counts_as_open() {
 #[test]
 fn a_refused_udp_port_is_not_open() {
     let server = Udp::new();
-    let (open, closed) = (server.port().to_string(), Udp::new().port().to_string());
+    let (silent_port, closed) = (server.port().to_string(), Udp::new().port().to_string());
     let done = scan(&["-uz", "127.0.0.1", &closed]);
     silent(&done, 1);
     done.took_about(ms(0));
@@ -57,13 +53,16 @@ fn a_refused_udp_port_is_not_open() {
     let line =
         format!("oxnc: connect to 127.0.0.1 port {closed} (udp) failed: Connection refused\n");
     assert_eq!(done.exits(1).stderr, line);
-    // As with TCP one is enough, whichever is the last.
-    silent(&scan(&["-uz", "-w0.2", "127.0.0.1", &closed, &open]), 0);
-    silent(&scan(&["-uz", "-w0.2", "127.0.0.1", &open, &closed]), 0);
-    silent(
-        &scan(&["-uz", "-w0.2", "--all", "127.0.0.1", &open, &closed]),
-        1,
+    let done = scan(&["-uz", "-w0.2", "127.0.0.1", &closed, &silent_port]);
+    assert_eq!(
+        counted(done.exits(1).wrote(b"")),
+        "2 ports: 1 open|filtered, 1 closed"
     );
+    // For nc one that is silent is open, and as with TCP one is enough, whichever is the last.
+    let nc = |words: &[&str]| scan(&[&["--compat=nc", "-uz", "-w0.2"], words].concat());
+    silent(&nc(&["127.0.0.1", &closed, &silent_port]), 0);
+    silent(&nc(&["127.0.0.1", &silent_port, &closed]), 0);
+    silent(&nc(&["--all", "127.0.0.1", &silent_port, &closed]), 1);
 }
 
 #[test]
