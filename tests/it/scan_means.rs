@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::ports::{counted, in_table, silent};
+use crate::ports::{counted, silent};
 use crate::util::{Done, Net, Peer, Server, Spot, Tool, Udp, ms, proxies::Kind, spawn};
 
 fn scan(words: &[&str]) -> Done {

@@ -251,7 +251,7 @@ fn unlike_ports(line: &str, ports: &[u16]) -> String {
         let known = word
             .parse()
             .ok()
-            .and_then(|port| ports.iter().position(|known| *known == port));
+            .and_then(|port: u16| ports.iter().position(|known| *known == port));
         match known {
             Some(place) => shown += &format!("<{}>", place + 1),
             None => shown += word,

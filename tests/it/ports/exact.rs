@@ -37,12 +37,12 @@ fn few_descriptors_change_nothing() {
     }
 }
 
-/// And 26 of them, of which 2 remain for connections.
+/// Of 26 two remain for connections, of 20 only those that were meant for something else.
 #[test]
 fn hardly_any_descriptors_change_nothing() {
     needs!("root");
     let ports = Ports::open(&[4001, 4005]);
-    for most in [26, 20, 12] {
+    for most in [26, 20] {
         let words = ["-z", "127.0.0.1", "4000-4999"];
         let done = ports.oxnc_with_descriptors(most, &words).run();
         assert_eq!(in_table(done.exits(0)), [4001, 4005], "{most}");

@@ -80,6 +80,25 @@ fn what_has_run_out_for_good_is_an_error_and_not_a_state_of_the_port() {
     }
 }
 
+/// Not each of them is waited for.
+#[test]
+fn without_descriptors_no_port_is_closed() {
+    needs!("root");
+    let ports = Ports::open(&[4001]);
+    let words = ["-z", "127.0.0.1", "4000-4999"];
+    let done = ports.oxnc_with_descriptors(12, &words).run();
+    assert_eq!(
+        counted(done.exits(1).wrote(b"")),
+        "1,000 ports: 1,000 error"
+    );
+    assert!(
+        done.stderr.contains("Too many open files"),
+        "{}",
+        done.stderr
+    );
+    assert_eq!(done.stderr.lines().count(), 2, "{}", done.stderr);
+}
+
 /// Holds all of the ports that the kernel may give to connections.
 fn hold(net: &Net, kind: Type) -> Vec<Socket> {
     net.sh("sysctl -qw net.ipv4.ip_local_port_range='40000 40003'");
