@@ -6,9 +6,17 @@ use std::net::Ipv4Addr;
 use socket2::{Domain, Socket, Type};
 
 use super::{Ports, counted, in_table, records, state};
-use crate::util::{Net, Running, Tool, Trace, ms};
+use crate::util::{Done, Net, Running, Tool, Trace, ms};
 
-/// Every seventh call fails, and every test comes to the same as if none did.
+/// It, while calls fail as strace is told to let them.
+fn injected(ports: &Ports, what: &str, words: &[&str]) -> Done {
+    let inject = format!("inject={what}");
+    let strace = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e"];
+    let wrapper = [&strace[..], &[&inject, "--"]].concat();
+    ports.net.tool(Tool::oxnc(words).under(&wrapper)).run()
+}
+
+/// Calls fail again and again, and every test comes to the same as if none did.
 #[test]
 fn what_has_run_out_for_a_moment_changes_nothing() {
     needs!("root", "strace");
@@ -21,22 +29,9 @@ fn what_has_run_out_for_a_moment_changes_nothing() {
         "connect:error=EADDRNOTAVAIL:when=3+7",
         "connect:error=EAGAIN:when=3+7",
         "connect:error=ENOBUFS:when=3+7",
-        "epoll_ctl:error=ENOMEM:when=9+3",
     ] {
-        let inject = format!("inject={inject}");
         let words = ["-z", "127.0.0.1", "4000-4199"];
-        let strace = [
-            "strace",
-            "-D",
-            "-f",
-            "-qq",
-            "-o",
-            "/dev/null",
-            "-e",
-            &inject,
-            "--",
-        ];
-        let done = ports.net.tool(Tool::oxnc(&words).under(&strace)).run();
+        let done = injected(&ports, inject, &words);
         assert_eq!(
             in_table(done.exits(0)),
             [4001, 4010, 4100, 4199],
@@ -59,20 +54,8 @@ fn what_has_run_out_for_good_is_an_error_and_not_a_state_of_the_port() {
         ),
         ("connect:error=ENOBUFS", "No buffer space available"),
     ] {
-        let inject = format!("inject={inject}");
         let words = ["-z", "--json", "127.0.0.1", "4000"];
-        let strace = [
-            "strace",
-            "-D",
-            "-f",
-            "-qq",
-            "-o",
-            "/dev/null",
-            "-e",
-            &inject,
-            "--",
-        ];
-        let done = ports.net.tool(Tool::oxnc(&words).under(&strace)).run();
+        let done = injected(&ports, inject, &words);
         let records = records(done.exits(1));
         assert_eq!(records.len(), 1);
         assert_eq!(state(&records[0]), "error", "{inject}");
@@ -80,17 +63,15 @@ fn what_has_run_out_for_good_is_an_error_and_not_a_state_of_the_port() {
     }
 }
 
-/// Not each of them is waited for.
+/// It is not waited for each of them.
 #[test]
 fn without_descriptors_no_port_is_closed() {
-    needs!("root");
+    needs!("root", "strace");
     let ports = Ports::open(&[4001]);
     let words = ["-z", "127.0.0.1", "4000-4999"];
-    let done = ports.oxnc_with_descriptors(12, &words).run();
-    assert_eq!(
-        counted(done.exits(1).wrote(b"")),
-        "1,000 ports: 1,000 error"
-    );
+    let done = injected(&ports, "socket:error=EMFILE", &words);
+    let count = counted(done.exits(1).wrote(b""));
+    assert_eq!(count, "1,000 ports: 1,000 error");
     assert!(
         done.stderr.contains("Too many open files"),
         "{}",

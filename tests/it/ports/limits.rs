@@ -1,7 +1,9 @@
 //! How many at the same time, and how long between two: `--parallel` and `-i`.
 
+use std::collections::BTreeSet;
+
 use super::{Ports, counted, in_table};
-use crate::util::{Net, Running, Server, Signal, Tool, ms};
+use crate::util::{Net, Running, Server, Signal, Tool, Trace, ms};
 
 /// A network in which packets to these ports are dropped, and counted.
 fn silent_ports() -> Net {
@@ -39,22 +41,34 @@ fn wait_for(net: &Net, run: &Running, count: usize) {
     }
 }
 
+/// How many sockets there were at the same time, by the calls that make and close them.
+fn most_sockets(lines: &[String]) -> usize {
+    let (mut open, mut most) = (BTreeSet::new(), 0);
+    for line in lines {
+        let descriptor = line.rsplit_once(" = ").map(|(_, result)| result);
+        if line.contains(" socket(AF_INET, SOCK_STREAM") {
+            open.extend(descriptor.map(String::from));
+        } else if let Some((_, rest)) = line.split_once(" close(") {
+            open.remove(rest.split(')').next().unwrap_or_default());
+        }
+        most = open.len().max(most);
+    }
+    most
+}
+
 #[test]
 fn not_more_than_asked_for_are_under_way() {
-    needs!("root", "nft", "ss");
+    needs!("root", "nft", "strace");
     let net = silent_ports();
     for most in [1, 7] {
         let before = counter(&net);
         let option = format!("--parallel={most}");
         let words = ["-z", &option, "-w", "0.1", "127.0.0.1", "10000-10020"];
-        let run = net.tool(Tool::oxnc(&words)).start();
-        let mut peak = 0;
-        while !run.ends_within(ms(1)) {
-            peak = under_way(&net).max(peak);
-        }
-        let done = run.wait();
+        let (trace, tool) = Trace::of(Tool::oxnc(&words), &["-e", "trace=socket,close"]);
+        let done = net.tool(tool).run();
         assert_eq!(counted(done.exits(1)), "21 ports: 21 filtered");
-        assert!((1..=most).contains(&peak), "{peak} instead of {most}");
+        let lines = trace.lines();
+        assert_eq!(most_sockets(&lines), most, "{lines:#?}");
         assert_eq!(counter(&net) - before, 21, "each of them got a packet");
     }
 }

@@ -1,19 +1,9 @@
 //! `--count`: a port that is tested again and again.
 
 use serde_json::Value;
-use socket2::{Domain, Socket, Type};
 
 use super::records;
-use crate::util::{Done, In, Running, Server, Signal, Tool, ms};
-
-/// A port of 127.0.0.1 on which nobody listens so far.
-fn closed_port() -> (Socket, u16) {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    let address = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-    socket.bind(&address.into()).unwrap();
-    let port = socket.local_addr().unwrap().as_socket().unwrap().port();
-    (socket, port)
-}
+use crate::util::{Done, In, Peer, Running, Server, Signal, Tool, ms};
 
 fn lines(done: &Done) -> Vec<String> {
     let text = String::from_utf8_lossy(&done.stdout).into_owned();
@@ -66,7 +56,8 @@ fn every_try_has_a_line_and_the_end_has_figures() {
 
 #[test]
 fn what_is_never_answered_has_no_times() {
-    let (_held, port) = closed_port();
+    let closed = Server::closed();
+    let port = closed.port();
     let options = ["-z", "--count", "3", "-i", "0"];
     let done = Tool::connect(port, &options).run();
     let lines = lines(done.exits(1));
@@ -80,9 +71,9 @@ fn what_is_never_answered_has_no_times() {
 /// A silent one has its time, and the next try comes when it is over.
 #[test]
 fn a_try_has_a_limit_of_its_own() {
-    let (socket, port) = closed_port();
-    socket.listen(0).unwrap();
-    let _first = crate::util::Peer::connect(port);
+    let server = Server::with_full_queue();
+    let port = server.port();
+    let _first = Peer::connect(port);
     let options = ["-z", "--json", "--count", "3", "-i", "0.1", "-w", "0.2"];
     let done = Tool::connect(port, &options).run();
     let records = records(done.exits(1));
@@ -120,10 +111,10 @@ fn ctrl_c_ends_it_with_figures_and_the_last_answer_decides() {
     times(figures);
 
     // It is not there, and then it is.
-    let (socket, port) = closed_port();
-    let run = endless(port, &[]);
+    let server = Server::closed();
+    let run = endless(server.port(), &[]);
     run.stdout().wait_for_text("try 3: closed");
-    socket.listen(100).unwrap();
+    server.open();
     run.stdout().wait_for_text(": open");
     run.signal(Signal::INT);
     let done = run.wait();

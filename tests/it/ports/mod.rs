@@ -15,47 +15,37 @@ mod table;
 mod targets;
 mod udp;
 
-use std::{collections::BTreeSet, net::Ipv4Addr, sync::LazyLock};
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
-use jsonschema::Validator;
 use serde_json::Value;
 
-use crate::util::{Done, Net, Server, Tool};
-
-/// What every line of `--json` keeps to.
-static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
-    let schema = serde_json::from_str(include_str!("../port.schema.json")).unwrap();
-    jsonschema::draft202012::new(&schema).unwrap()
-});
+use crate::util::{Done, Net, Server, Tool, schema::PortLines};
 
 /// What was written with `--json`: nothing but lines that keep to the schema, and move no terminal.
 #[track_caller]
 fn records(done: &Done) -> Vec<Value> {
-    let records = objects(done);
-    for record in &records {
-        if let Err(why) = SCHEMA.validate(record) {
-            panic!("{}: {record}: {why}", done.line);
-        }
-    }
-    records
+    moves_no_terminal(done);
+    PortLines::new().read(&done.stdout)
 }
 
 /// The same where it is so much that the schema would take too long.
 #[track_caller]
 fn objects(done: &Done) -> Vec<Value> {
-    let text = str::from_utf8(&done.stdout).expect("UTF-8");
-    assert!(text.is_empty() || text.ends_with('\n'), "{text:?}");
-    let lines = text.strip_suffix('\n').unwrap_or(text);
-    assert!(
-        !lines.chars().any(|c| c.is_control() && c != '\n'),
-        "{text:?}"
-    );
-    let lines = lines.split('\n').filter(|_| !text.is_empty());
-    let object = |line: &str| -> Value {
-        let value = serde_json::from_str(line);
-        value.unwrap_or_else(|e| panic!("{}: {line:?}: {e}", done.line))
+    moves_no_terminal(done);
+    let lines = done.stdout.split_inclusive(|byte| *byte == b'\n');
+    let object = |line: &[u8]| {
+        let line = String::from_utf8_lossy(line);
+        let object = serde_json::from_str(&line).ok().filter(Value::is_object);
+        object.unwrap_or_else(|| panic!("{}: {line:?}", done.line))
     };
     lines.map(object).collect()
+}
+
+#[track_caller]
+fn moves_no_terminal(done: &Done) {
+    let text = str::from_utf8(&done.stdout).expect("UTF-8");
+    let harmful = text.chars().find(|c| c.is_control() && *c != '\n');
+    assert_eq!(harmful, None, "{}: {text:?}", done.line);
 }
 
 /// The number of the port of a record.

@@ -57,7 +57,7 @@ impl Field {
     /// The state and the reason of each port that `words` ask for.
     #[track_caller]
     fn tested(&self, words: &[&str]) -> BTreeMap<String, (String, Option<String>)> {
-        let tool = Tool::oxnc(&["-z", "--json", "-w", "1"]).args(words);
+        let tool = Tool::oxnc(&["-z", "--json", "-w", "0.5"]).args(words);
         let done = self.ours.tool(tool).run();
         let told = records(&done).into_iter().map(|record| {
             let host = record["host"].as_str().unwrap_or_default();

@@ -67,7 +67,7 @@ fn nc_has_no_table_and_no_count() {
     }
     let done = run(&ports, &["--compat=nc", "-zv", "127.0.0.1", "4001-4002"]);
     let lines = "Connection to 127.0.0.1 4001 port [tcp/*] succeeded!\n\
-                 nc: connect to 127.0.0.1 port 4002 (tcp) failed: Connection refused\n";
+                 oxnc: connect to 127.0.0.1 port 4002 (tcp) failed: Connection refused\n";
     assert_eq!(done.exits(0).wrote(b"").stderr, lines);
 }
 

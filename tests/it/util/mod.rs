@@ -11,6 +11,7 @@ mod netns;
 mod peer;
 pub mod programs;
 pub mod proxies;
+pub mod schema;
 mod spot;
 mod tool;
 mod trace;
