@@ -73,7 +73,13 @@ fn a_line_without_an_end_is_told_when_the_time_is_over() {
 #[test]
 fn a_line_may_end_with_the_connection() {
     assert_eq!(heard(b"bye", Then::Closes, LONG), "bye");
-    assert_eq!(heard(b"bye", Then::Resets, LONG), "bye");
+}
+
+/// A reset takes with it what was said before, or does not, but not that somebody was there.
+#[test]
+fn who_resets_the_connection_was_there() {
+    let told = heard(b"bye", Then::Resets, LONG);
+    assert!(told.is_null() || told == "bye", "{told}");
 }
 
 #[test]
@@ -168,4 +174,16 @@ fn what_is_not_open_says_nothing() {
     let records = records(done.exits(1));
     assert_eq!(state(&records[0]), "closed");
     assert_eq!(records[0]["banner"], Value::Null);
+}
+
+/// Whoever asks for it wants to see it, although there is nothing else to tell of a single port.
+#[test]
+fn of_a_single_port_it_is_told_as_well() {
+    let service = Service::new(b"220 ready\r\n", Then::Waits);
+    let done = Tool::connect(service.port, &["-nz", "--banner"]).run();
+    service.task.join();
+    let text = String::from_utf8_lossy(&done.exits(0).stdout).into_owned();
+    let begin = format!("127.0.0.1 {}/tcp open - ", service.port);
+    assert!(text.starts_with(&begin), "{text}");
+    assert!(text.ends_with("ms 220 ready\n"), "{text}");
 }
