@@ -38,6 +38,7 @@ mod names;
 mod options;
 mod pass_fd;
 mod peers;
+mod ports;
 mod proxy;
 mod proxy_login;
 mod proxy_names;

@@ -4,6 +4,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 
 use socket2::{Domain, Socket, Type};
 
+use crate::ports::{counted, in_table, silent};
 use crate::util::{Done, Net, Peer, Server, Signal, Tool, Trace, ms};
 
 /// A port of 127.0.0.1 on which nobody listens, as long as the socket is held.
@@ -24,11 +25,12 @@ fn silent_port() -> (Socket, Peer, u16) {
     (socket, first, port)
 }
 
-/// Neither stdout nor stderr has anything.
+/// These ports are open, and nothing is said but how many ports are in which state.
 #[track_caller]
-fn silent(done: &Done, code: i32) {
-    done.exits(code).wrote(b"");
-    assert_eq!(done.stderr, "", "{}", done.line);
+fn tells(done: &Done, code: i32, open: &[u16]) {
+    assert_eq!(in_table(done.exits(code)), open, "{}", done.line);
+    counted(done);
+    assert_eq!(done.stderr.lines().count(), 1, "{}", done.stderr);
 }
 
 fn scan(words: &[&str]) -> Done {
@@ -51,17 +53,21 @@ fn one_port_is_told_by_the_exit_status_alone() {
 
 #[test]
 fn one_open_port_of_several_is_enough_unless_all_have_to_be() {
-    let (one, two) = (Server::new(), Server::new());
+    let (first, second) = (Server::new(), Server::new());
     let (_held, closed) = closed_port();
-    let (one, two) = (one.port().to_string(), two.port().to_string());
+    let open = [first.port(), second.port()];
+    let [one, two] = open.map(|port| port.to_string());
     let closed = closed.to_string();
-    silent(&scan(&["-z", "127.0.0.1", &closed, &one]), 0);
-    silent(&scan(&["-z", "127.0.0.1", &one, &closed]), 0);
-    silent(&scan(&["-z", "127.0.0.1", &format!("{closed},{one}")]), 0);
-    silent(&scan(&["-z", "127.0.0.1", &closed, &closed]), 1);
-    silent(&scan(&["-z", "--all", "127.0.0.1", &one, &closed]), 1);
-    silent(&scan(&["-z", "--all", "127.0.0.1", &one, &two]), 0);
-    silent(&scan(&["-zr", "--all", "127.0.0.1", &one, &two]), 0);
+    let list = format!("{closed},{one}");
+    tells(&scan(&["-z", "127.0.0.1", &closed, &one]), 0, &open[..1]);
+    tells(&scan(&["-z", "127.0.0.1", &one, &closed]), 0, &open[..1]);
+    tells(&scan(&["-z", "127.0.0.1", &list]), 0, &open[..1]);
+    tells(&scan(&["-z", "127.0.0.1", &closed, &closed]), 1, &[]);
+    let all = |words: &[&str]| scan(&[&["-z", "--all", "127.0.0.1"], words].concat());
+    tells(&all(&[&one, &closed]), 1, &open[..1]);
+    tells(&all(&[&one, &two]), 0, &open);
+    let done = scan(&["-zr", "--all", "127.0.0.1", &one, &two]);
+    assert_eq!(in_table(done.exits(0)).len(), 2);
 }
 
 #[test]
@@ -154,7 +160,8 @@ fn a_port_that_does_not_answer_costs_its_time_and_is_not_open() {
     assert_eq!(done.stderr, expected);
     // Each of several has two seconds, if nobody says anything else.
     let done = scan(&["-z", "127.0.0.1", words[0], words[1]]);
-    silent(&done, 1);
+    tells(&done, 1, &[]);
+    assert_eq!(counted(&done), "2 ports: 1 filtered, 1 closed");
     done.took_about(ms(2000));
     let done = scan(&["-z", "-w", "0.3", "127.0.0.1", words[0]]);
     silent(&done, 1);
@@ -166,7 +173,7 @@ fn there_is_a_pause_between_two_ports() {
     let (_held, closed) = closed_port();
     let closed = closed.to_string();
     let done = scan(&["-z", "-i", "0.2", "127.0.0.1", &closed, &closed, &closed]);
-    silent(&done, 1);
+    tells(&done, 1, &[]);
     done.took_about(ms(400));
     let done = scan(&["-z", "-i", "5", "127.0.0.1", &closed]);
     silent(&done, 1);
@@ -214,9 +221,9 @@ fn there_may_be_more_ports_than_there_are() {
     let net = Net::new();
     let all = ["1-65535"; 3];
     let scan = || net.tool(Tool::oxnc(&["-z", "127.0.0.1"])).args(&all).run();
-    silent(&scan(), 1);
+    tells(&scan(), 1, &[]);
     let _server = net.inside(|| Server::on(([127, 0, 0, 1], 65535)));
-    silent(&scan(), 0);
+    tells(&scan(), 0, &[65535; 3]);
 }
 
 #[test]
@@ -227,7 +234,8 @@ fn the_first_address_that_is_open_decides() {
     let _four = net.inside(|| Server::on(([127, 0, 0, 1], 4000)));
     let _six = net.inside(|| Server::on((Ipv6Addr::LOCALHOST, 4001)));
     let scan = |words: &[&str]| net.tool(Tool::oxnc(words)).run();
-    silent(&scan(&["-z", "--all", "both", "4000", "4001"]), 0);
+    let done = scan(&["-z", "--all", "both", "4000", "4001"]);
+    tells(&done, 0, &[4000, 4001]);
     let done = scan(&["-zv", "both", "4000-4002"]);
     let expected = "oxnc: connect to both (::1) port 4000 (tcp) failed: Connection refused\n\
                     Connection to both (127.0.0.1) 4000 port [tcp/*] succeeded!\n\
@@ -274,7 +282,7 @@ fn the_name_is_looked_up_once() {
     needs!("strace");
     let words = ["-z", "localhost", "1-5"];
     let (trace, tool) = Trace::of(Tool::oxnc(&words), &["-e", "trace=openat"]);
-    silent(&tool.run(), 1);
+    tells(&tool.run(), 1, &[]);
     let lines = trace.lines();
     let lookups = lines.iter().filter(|line| line.contains("\"/etc/hosts\""));
     assert_eq!(lookups.count(), 1, "{lines:#?}");

@@ -2,14 +2,8 @@
 
 use std::net::Ipv4Addr;
 
+use crate::ports::{counted, in_table, silent};
 use crate::util::{Done, Net, Peer, Server, Spot, Tool, Udp, ms, proxies::Kind, spawn};
-
-/// Neither stdout nor stderr has anything.
-#[track_caller]
-fn silent(done: &Done, code: i32) {
-    done.exits(code).wrote(b"");
-    assert_eq!(done.stderr, "", "{}", done.line);
-}
 
 fn scan(words: &[&str]) -> Done {
     Tool::oxnc(words).run()
@@ -28,17 +22,19 @@ fn an_answer_to_a_datagram_ends_the_wait() {
 }
 
 #[test]
-fn a_silent_udp_port_counts_as_open() {
+fn a_silent_udp_port_is_not_known_to_be_open() {
     let server = Udp::new();
     let port = server.port().to_string();
     let done = scan(&["-uvz", "-w1", "127.0.0.1", &port]);
-    done.exits(0).took_about(ms(1000));
-    let line = format!("Connection to 127.0.0.1 {port} port [udp/*] succeeded!\n");
+    done.exits(1).wrote(b"").took_about(ms(1000));
+    let line = format!(
+        "oxnc: connect to 127.0.0.1 port {port} (udp) failed: no answer; open or filtered\n"
+    );
     assert_eq!(done.stderr, line);
     assert_eq!(server.recv(), b"X");
     server.hears_nothing_for(ms(1));
     let done = scan(&["-uz", "127.0.0.1", &port]);
-    silent(&done, 0);
+    silent(&done, 1);
     done.took_about(ms(3000));
     for _ in 0..3 {
         assert_eq!(server.recv(), b"X");
@@ -49,7 +45,7 @@ fn a_silent_udp_port_counts_as_open() {
 #[test]
 fn a_refused_udp_port_is_not_open() {
     let server = Udp::new();
-    let (open, closed) = (server.port().to_string(), Udp::new().port().to_string());
+    let (silent_port, closed) = (server.port().to_string(), Udp::new().port().to_string());
     let done = scan(&["-uz", "127.0.0.1", &closed]);
     silent(&done, 1);
     done.took_about(ms(0));
@@ -57,13 +53,16 @@ fn a_refused_udp_port_is_not_open() {
     let line =
         format!("oxnc: connect to 127.0.0.1 port {closed} (udp) failed: Connection refused\n");
     assert_eq!(done.exits(1).stderr, line);
-    // As with TCP one is enough, whichever is the last.
-    silent(&scan(&["-uz", "-w0.2", "127.0.0.1", &closed, &open]), 0);
-    silent(&scan(&["-uz", "-w0.2", "127.0.0.1", &open, &closed]), 0);
-    silent(
-        &scan(&["-uz", "-w0.2", "--all", "127.0.0.1", &open, &closed]),
-        1,
+    let done = scan(&["-uz", "-w0.2", "127.0.0.1", &closed, &silent_port]);
+    assert_eq!(
+        counted(done.exits(1).wrote(b"")),
+        "2 ports: 1 open|filtered, 1 closed"
     );
+    // For nc one that is silent is open, and as with TCP one is enough, whichever is the last.
+    let nc = |words: &[&str]| scan(&[&["--compat=nc", "-uz", "-w0.2"], words].concat());
+    silent(&nc(&["127.0.0.1", &closed, &silent_port]), 0);
+    silent(&nc(&["127.0.0.1", &silent_port, &closed]), 0);
+    silent(&nc(&["--all", "127.0.0.1", &silent_port, &closed]), 1);
 }
 
 #[test]
@@ -77,10 +76,10 @@ fn the_next_address_has_its_turn_with_datagrams_too() {
         .tool(Tool::oxnc(&["-zuv", "-w0.2", "both", "4000", "4001"]))
         .run();
     let expected = "oxnc: connect to both (::1) port 4000 (udp) failed: Connection refused\n\
-                    Connection to both (127.0.0.1) 4000 port [udp/*] succeeded!\n\
+                    oxnc: connect to both (127.0.0.1) port 4000 (udp) failed: no answer; open or filtered\n\
                     oxnc: connect to both (::1) port 4001 (udp) failed: Permission denied\n\
                     oxnc: connect to both (127.0.0.1) port 4001 (udp) failed: No route to host\n";
-    assert_eq!(done.exits(0).stderr, expected);
+    assert_eq!(done.exits(1).stderr, expected);
 }
 
 /// Where the kernel has only four ports to give, one of four connections meets itself.
@@ -112,7 +111,8 @@ fn a_local_port_serves_for_all_of_them() {
     let net = Net::new();
     let servers = net.inside(|| [4000, 4001].map(|port| Server::on(([127, 0, 0, 1], port))));
     let words = ["-z", "--all", "-p", "5000", "127.0.0.1", "4000", "4001"];
-    silent(&net.tool(Tool::oxnc(&words)).run(), 0);
+    let done = net.tool(Tool::oxnc(&words)).run();
+    assert_eq!(in_table(done.exits(0)), [4000, 4001]);
     for server in &servers {
         assert_eq!(server.accept().remote().port(), 5000);
     }
@@ -123,12 +123,18 @@ fn what_is_wrong_here_is_not_called_closed() {
     let server = Server::new();
     let port = server.port().to_string();
     let done = scan(&["-z", "-s", "192.0.2.77", "127.0.0.1", &port, "1"]);
-    done.fails(1, &["bind", "192.0.2.77", "assign"]);
+    assert_eq!(counted(done.exits(1).wrote(b"")), "2 ports: 2 error");
+    assert!(
+        done.stderr.contains("cannot bind to 192.0.2.77"),
+        "{}",
+        done.stderr
+    );
     let done = scan(&["-zv", "-s", "192.0.2.77", "127.0.0.1", &port]);
     done.fails(1, &["bind", "192.0.2.77", "assign"]);
     let options = ["-z", "--congestion", "no-such-thing"];
     let done = Tool::connect(server.port(), &options).arg("1").run();
-    done.fails(1, &["no-such-thing"]);
+    assert_eq!(counted(done.exits(1).wrote(b"")), "2 ports: 2 error");
+    assert!(done.stderr.contains("no-such-thing"), "{}", done.stderr);
 }
 
 #[test]
@@ -149,11 +155,14 @@ fn what_has_run_out_is_waited_for() {
         "connect:error=EADDRNOTAVAIL:when=1..3",
         "connect:error=EAGAIN:when=1..3",
     ] {
-        silent(&run(inject), 0);
+        let done = run(inject);
+        assert_eq!(in_table(done.exits(0)), [server.port(); 2], "{inject}");
     }
     let done = run("socket:error=EMFILE");
-    done.fails(1, &["127.0.0.1", &port, "too many open files"])
-        .took_about(ms(2000));
+    assert_eq!(counted(done.exits(1).wrote(b"")), "2 ports: 2 error");
+    let why = format!("oxnc: cannot connect to 127.0.0.1 port {port}: Too many open files\n");
+    assert!(done.stderr.starts_with(&why), "{}", done.stderr);
+    done.took_about(ms(2000));
 }
 
 #[test]
@@ -215,7 +224,7 @@ fn a_proxy_tells_what_is_open() {
     let expected = "Connection to example.invalid 443 port [tcp/https] succeeded!\n\
          oxnc: connect to example.invalid port 444 (tcp) failed: the proxy refuses: SOCKS5 code 5, \
          connection refused\n\
-         oxnc: connect to example.invalid port 445 (tcp) failed: the proxy closed the connection\n";
+         oxnc: cannot connect to example.invalid port 445: the proxy closed the connection\n";
     assert_eq!(done.exits(0).stderr, expected);
 }
 

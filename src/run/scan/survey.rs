@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    iter::Peekable,
     ops::ControlFlow,
     time::{Duration, Instant},
 };
@@ -76,7 +77,7 @@ struct Pending {
 struct Once<'t, 'a> {
     teller: &'t mut Teller<'a>,
     known: Known<'a>,
-    rest: Box<dyn Iterator<Item = At> + Send + 'a>,
+    rest: Peekable<Box<dyn Iterator<Item = At> + Send + 'a>>,
     /// Those that have not been told. The first one has the id `told`.
     pending: VecDeque<Pending>,
     told: u64,
@@ -92,12 +93,13 @@ struct Once<'t, 'a> {
 impl<'t, 'a> Once<'t, 'a> {
     fn new(teller: &'t mut Teller<'a>, known: Known<'a>, goal: &Survey) -> Self {
         let roster = teller.roster;
+        let rest: Box<dyn Iterator<Item = At> + Send + 'a> = match goal.random {
+            true => Box::new(roster.shuffled().into_iter()),
+            false => Box::new(roster.iter()),
+        };
         Self {
             known,
-            rest: match goal.random {
-                true => Box::new(roster.shuffled().into_iter()),
-                false => Box::new(roster.iter()),
-            },
+            rest: rest.peekable(),
             pending: VecDeque::new(),
             told: 0,
             interval: goal.interval,
@@ -137,8 +139,9 @@ impl Course for Once<'_, '_> {
         if self.pending.len() >= AHEAD {
             return Next::At(now + PAUSE);
         }
+        // Behind the last one nobody has to pause.
         if let Some(at) = self.next_at.filter(|at| now < *at) {
-            return Next::At(at);
+            return self.rest.peek().map_or(Next::End, |_| Next::At(at));
         }
         while let Some(at) = self.rest.next().filter(|_| !self.is_over) {
             let id = self.told + self.pending.len() as u64;
