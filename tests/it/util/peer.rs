@@ -27,6 +27,28 @@ impl Server {
         Self::on((Ipv4Addr::LOCALHOST, 0))
     }
 
+    /// A port of 127.0.0.1 on which nobody listens before [`Server::open`].
+    pub fn closed() -> Self {
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        listener.bind(&address.into()).expect("bind");
+        let local = listener.local_addr().expect("getsockname").as_socket();
+        let spot = Spot::Port(local.expect("an internet address").port());
+        Self { listener, spot }
+    }
+
+    /// From here on it listens.
+    pub fn open(&self) {
+        self.listener.listen(128).expect("listen");
+    }
+
+    /// One with room for a single client that was not accepted.
+    pub fn with_full_queue() -> Self {
+        let server = Self::closed();
+        server.listener.listen(0).expect("listen");
+        server
+    }
+
     pub fn of(family: Family) -> Self {
         match family {
             Family::Tcp => Self::new(),
