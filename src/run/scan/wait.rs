@@ -38,6 +38,8 @@ pub(super) fn run(
     let Waiting {
         ones, asking, end, ..
     } = course;
+    // What was found last has ended the wait, and is told as well.
+    let _ = teller.pause();
     if let Some(status) = teller.failure() {
         return status;
     }

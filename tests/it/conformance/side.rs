@@ -249,7 +249,7 @@ fn unlike_ports(line: &str, ports: &[u16]) -> String {
         let length = digits.unwrap_or(rest.len()).max(first.len_utf8());
         let (word, after) = rest.split_at(length);
         let known = word
-            .parse()
+            .parse::<u16>()
             .ok()
             .and_then(|port| ports.iter().position(|known| *known == port));
         match known {

@@ -8,7 +8,8 @@ use crate::util::{Done, Net, Server, Spot, Tool, ms};
 const SECTIONS: &str = include_str!("../../assets/sections.roff");
 
 /// Where the names of the lines lead to, and what listens there.
-const HOSTS: &str = "127.0.0.1 localhost\n127.0.0.2 www.google.com\n127.0.0.3 db\n127.0.0.4 cache\n";
+const HOSTS: &str =
+    "127.0.0.1 localhost\n127.0.0.2 www.google.com\n127.0.0.3 db\n127.0.0.4 cache\n";
 const SERVERS: [(u8, u16); 8] = [
     (2, 80),
     (2, 81),
@@ -28,14 +29,19 @@ struct Pair {
 
 /// All of them, as they are read, not as roff has them.
 fn pairs() -> Vec<Pair> {
-    let (_, rest) = SECTIONS.split_once("\n.SS Coming from ").expect("the section");
+    let (_, rest) = SECTIONS
+        .split_once("\n.SS Coming from ")
+        .expect("the section");
     let (_, rest) = rest.split_once("\n.EX\n").expect("its lines");
     let (lines, _) = rest.split_once("\n.EE\n").expect("their end");
     let lines = lines.replace("\\-", "-").replace("\\(aq", "'");
     assert!(!lines.contains('\\'), "{lines}");
     let pairs = lines.split("\n\n").map(|pair| {
         let (theirs, ours) = pair.split_once('\n').expect("two lines");
-        assert!(ours.starts_with("oxnc --wait-for ") && !ours.contains('\n'), "{pair}");
+        assert!(
+            ours.starts_with("oxnc --wait-for ") && !ours.contains('\n'),
+            "{pair}"
+        );
         Pair {
             theirs: theirs.to_owned(),
             ours: ours.to_owned(),
@@ -140,14 +146,27 @@ fn a_translation_says_what_is_said() {
             let place = words.iter().position(|word| *word == option)?;
             words.get(place + 1).copied()
         };
-        let own = words.iter().find_map(|word| word.strip_prefix("--timeout="));
-        let limit = own.or_else(|| after("-t")).or_else(|| after("--timeout")).or_else(|| after("-timeout"));
-        let usual = if words[0] == "wait-for-it.sh" { "15" } else { "10s" };
+        let own = words
+            .iter()
+            .find_map(|word| word.strip_prefix("--timeout="));
+        let limit = own
+            .or_else(|| after("-t"))
+            .or_else(|| after("--timeout"))
+            .or_else(|| after("-timeout"));
+        let usual = if words[0] == "wait-for-it.sh" {
+            "15"
+        } else {
+            "10s"
+        };
         assert_eq!(pair.limit(), limit.unwrap_or(usual), "{}", pair.ours);
         for word in &words {
             let target = word.rsplit("://").next().unwrap();
             let is_target = target.contains(':') || word.contains("://");
-            assert!(!is_target || pair.ours.contains(target), "{target} in {}", pair.ours);
+            assert!(
+                !is_target || pair.ours.contains(target),
+                "{target} in {}",
+                pair.ours
+            );
         }
     }
 }
@@ -176,13 +195,20 @@ fn a_translation_waits_and_executes_nothing_when_time_is_over() {
         if pair.limit() == "0" {
             return site.line(&pair.ours).start().runs_on_for(ms(300));
         }
-        let done = site.line(&pair.ours.replace(&limit, "--wait-for 0.2")).run();
+        let done = site
+            .line(&pair.ours.replace(&limit, "--wait-for 0.2"))
+            .run();
         match pair.is_lenient() {
             true => does(&done, 0, pair.output()),
             false => does(&done, 124, b""),
         }
         let is_quiet = pair.ours.ends_with("2>/dev/null");
-        assert_eq!(done.stderr.lines().count(), usize::from(!is_quiet), "{}", done.stderr);
+        assert_eq!(
+            done.stderr.lines().count(),
+            usize::from(!is_quiet),
+            "{}",
+            done.stderr
+        );
     };
     for pair in pairs().iter().filter(|pair| !pair.is_inverted()) {
         judge(pair);

@@ -50,7 +50,10 @@ fn all_of_them_have_to_come_in_whatever_order() {
             missing(&run, &word);
         }
         servers[first].open();
-        missing(&run, &format!("{} port [tcp/*] succeeded!", servers[first].port()));
+        missing(
+            &run,
+            &format!("{} port [tcp/*] succeeded!", servers[first].port()),
+        );
         run.runs_on_for(ms(100));
         servers[1 - first].open();
         run.wait().exits(0);
@@ -95,7 +98,8 @@ fn lists_ranges_and_services_are_as_with_z() {
     let run = net.tool(wait(&["-v", "127.0.0.1:ssh,4000-4002", "[::1]:http"]));
     let run = run.start();
     missing(&run, "port 4002 (tcp) failed: Connection refused");
-    let four = [22, 4000, 4001, 4002].map(|port| net.inside(move || Server::on(([127, 0, 0, 1], port))));
+    let four =
+        [22, 4000, 4001, 4002].map(|port| net.inside(move || Server::on(([127, 0, 0, 1], port))));
     missing(&run, "Connection to 127.0.0.1 22 port [tcp/ssh] succeeded!");
     let _six = net.inside(|| Server::on((Ipv6Addr::LOCALHOST, 80)));
     run.wait().exits(0);
@@ -114,11 +118,19 @@ fn any_address_of_a_name_will_do() {
     let net = Net::new();
     net.file("hosts", "::1 both\n127.0.0.1 both\n");
     let run = net.tool(wait(&["-v", "both:4000"])).start();
-    missing(&run, "both (127.0.0.1) port 4000 (tcp) failed: Connection refused");
+    missing(
+        &run,
+        "both (127.0.0.1) port 4000 (tcp) failed: Connection refused",
+    );
     let _server = net.inside(|| Server::on(([127, 0, 0, 1], 4000)));
     let done = run.wait();
     let line = "Connection to both (127.0.0.1) 4000 port [tcp/*] succeeded!";
-    assert_eq!(lines_with(&done.exits(0).stderr, line), 1, "{}", done.stderr);
+    assert_eq!(
+        lines_with(&done.exits(0).stderr, line),
+        1,
+        "{}",
+        done.stderr
+    );
 }
 
 #[test]
@@ -196,7 +208,12 @@ fn a_port_that_closes_ends_the_wait_for_that() {
     drop(server);
     let done = run.wait();
     done.exits(0);
-    assert_eq!(lines_with(&done.stderr, "Connection refused"), 1, "{}", done.stderr);
+    assert_eq!(
+        lines_with(&done.stderr, "Connection refused"),
+        1,
+        "{}",
+        done.stderr
+    );
     silent(&wait(&["--invert", &target]).run(), 0);
 }
 
@@ -223,7 +240,13 @@ fn what_cannot_be_reached_is_not_open() {
     let net = Net::new();
     net.sh("ip route add unreachable 192.0.2.1");
     net.drop_input("tcp dport 4001 drop\ntcp dport 4002 reject with icmpx admin-prohibited");
-    let words = ["--invert", "-w", "0.3", "192.0.2.1:1", "127.0.0.1:4001,4002"];
+    let words = [
+        "--invert",
+        "-w",
+        "0.3",
+        "192.0.2.1:1",
+        "127.0.0.1:4001,4002",
+    ];
     let done = net.tool(wait(&words)).run();
     silent(&done, 0);
     done.took_about(ms(300));
@@ -257,7 +280,9 @@ fn a_unix_socket_may_go() {
 fn a_proxy_that_comes_later_is_asked() {
     for kind in [Socks5, Connect] {
         let server = Server::closed();
-        let run = kind.tool(server.port(), &["-v", "--wait-for", "20"]).start();
+        let run = kind
+            .tool(server.port(), &["-v", "--wait-for", "20"])
+            .start();
         run.stderr.wait_for_text("Connection refused");
         server.open();
         let mut proxy = server.accept();
@@ -284,7 +309,9 @@ fn a_proxy_is_asked_until_it_reaches_the_port() {
 #[test]
 fn a_proxy_that_does_not_know_us_is_not_asked_again() {
     let server = Server::new();
-    let run = Connect.tool(server.port(), &["-v", "--wait-for", "20"]).start();
+    let run = Connect
+        .tool(server.port(), &["-v", "--wait-for", "20"])
+        .start();
     server.accept().send(b"HTTP/1.1 407 Authenticate\r\n\r\n");
     run.wait().fails(6, &["example.invalid", "proxy"]);
     assert!(!server.has_client_within(ms(0)));

@@ -19,7 +19,10 @@ fn who_is_missing_is_named_with_the_reason() {
     // And with HOST PORT.
     let done = within("0.1", &["127.0.0.1", &port.to_string()]).run();
     let line = "oxnc: not open after 100ms (--wait-for): 127.0.0.1 port";
-    assert_eq!(done.exits(124).stderr, format!("{line} {port}: Connection refused\n"));
+    assert_eq!(
+        done.exits(124).stderr,
+        format!("{line} {port}: Connection refused\n")
+    );
 }
 
 #[test]
@@ -37,13 +40,23 @@ fn every_kind_of_target_has_its_name_and_its_reason() {
         line.unwrap_or_else(|| panic!("{}", done.stderr)).to_owned()
     };
     assert_eq!(
-        told(&["-w", "0.1", "both:22", "127.0.0.1:4001-4002", "192.0.2.1:1", "nobody:80"]),
+        told(&[
+            "-w",
+            "0.1",
+            "both:22",
+            "127.0.0.1:4001-4002",
+            "192.0.2.1:1",
+            "nobody:80"
+        ]),
         "both port 22: Connection refused; 127.0.0.1 port 4001: no answer; \
          127.0.0.1 port 4002: prohibited (ICMP); 192.0.2.1 port 1: No route to host; \
          nobody port 80: cannot be looked up: Name or service not known\n"
     );
     // Before the first test has come to its end.
-    assert_eq!(told(&["127.0.0.1", "4001"]), "127.0.0.1 port 4001: no answer\n");
+    assert_eq!(
+        told(&["127.0.0.1", "4001"]),
+        "127.0.0.1 port 4001: no answer\n"
+    );
     assert_eq!(
         told(&["-u", "[::1]:53", "127.0.0.1:123"]),
         "::1 port 53/udp: Connection refused; 127.0.0.1 port 123/udp: Connection refused\n"
@@ -59,7 +72,10 @@ fn of_many_only_six_are_named() {
     needs!("root");
     let net = Net::new();
     let done = net.tool(within("0.2", &["127.0.0.1:1-1005"])).run();
-    done.fails(124, &["127.0.0.1 port 6: Connection refused; and 999 more\n"]);
+    done.fails(
+        124,
+        &["127.0.0.1 port 6: Connection refused; and 999 more\n"],
+    );
     assert!(!done.stderr.contains("port 7"), "{}", done.stderr);
 }
 
@@ -68,7 +84,10 @@ fn with_any_it_is_said_that_none_of_them_is_there() {
     let (one, two) = (Server::closed(), Server::closed());
     let words = [at(&one), at(&two)];
     let done = within("0.2", &["--any", &words[0], &words[1]]).run();
-    done.fails(124, &["none of 2 is open after 200ms (--wait-for): ", "refused; "]);
+    done.fails(
+        124,
+        &["none of 2 is open after 200ms (--wait-for): ", "refused; "],
+    );
 }
 
 #[test]
@@ -78,7 +97,10 @@ fn with_invert_those_are_named_that_are_still_open() {
     let words = [at(&one), at(&two), at(&closed)];
     let open = format!("127.0.0.1 port {}\n", one.port());
     let done = within("0.2", &["--invert", &words[0], &words[2]]).run();
-    done.fails(124, &[&format!("still open after 200ms (--wait-for): {open}")]);
+    done.fails(
+        124,
+        &[&format!("still open after 200ms (--wait-for): {open}")],
+    );
     let done = within("0.2", &["--invert", "--any", &words[0], &words[1]]).run();
     done.fails(124, &["all 2 are still open after 200ms (--wait-for): "]);
 }

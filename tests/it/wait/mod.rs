@@ -1,7 +1,7 @@
 //! `--wait-for`: until ports are open, or no longer, and the command that is executed then.
 
-mod command;
 mod coming_from;
+mod command;
 mod kinds;
 mod limits;
 mod names;

@@ -32,13 +32,21 @@ fn a_name_may_get_another_address() {
     needs!("root");
     let net = knowing("127.0.0.1 db\n");
     let run = net.tool(wait(&["-v", "db:4000"])).start();
-    missing(&run, "db (127.0.0.1) port 4000 (tcp) failed: Connection refused");
+    missing(
+        &run,
+        "db (127.0.0.1) port 4000 (tcp) failed: Connection refused",
+    );
     let _server = net.inside(|| Server::on(([127, 0, 0, 2], 4000)));
     run.runs_on_for(ms(100));
     net.file("hosts", "127.0.0.2 db\n");
     let done = run.wait();
     let line = "Connection to db (127.0.0.2) 4000 port [tcp/*] succeeded!";
-    assert_eq!(lines_with(&done.exits(0).stderr, line), 1, "{}", done.stderr);
+    assert_eq!(
+        lines_with(&done.exits(0).stderr, line),
+        1,
+        "{}",
+        done.stderr
+    );
 }
 
 #[test]
@@ -73,7 +81,10 @@ fn what_makes_no_sense_is_not_waited_for() {
     let done = wait(&["127.0.0.1", "no-such-service"]).run();
     done.fails(2, &["no-such-service"]).took_about(ms(0));
     let done = wait(&["-s", "192.0.2.77", "127.0.0.1:1"]);
-    done.arg("-w0.1").arg("--wait-for=0.3").run().fails(124, &["192.0.2.77"]);
+    done.arg("-w0.1")
+        .arg("--wait-for=0.3")
+        .run()
+        .fails(124, &["192.0.2.77"]);
 }
 
 #[test]

@@ -52,7 +52,9 @@ fn it_is_seen_as_soon_beside_others_that_do_not_answer() {
 
 /// How many SYNs came to port 4000 in `time`, where each of them is answered as the rule says.
 fn syns(net: &Net, rule: &str, options: &[&str], time: &str) -> u64 {
-    net.drop_input(&format!("tcp dport 4000 tcp flags syn / syn,ack counter {rule}"));
+    net.drop_input(&format!(
+        "tcp dport 4000 tcp flags syn / syn,ack counter {rule}"
+    ));
     let words = ["--wait-for", time, "127.0.0.1:4000"];
     net.tool(Tool::oxnc(&words)).args(options).run().exits(124);
     let rules = net.tool(Tool::program("nft", &["list", "ruleset"])).run();
@@ -147,7 +149,9 @@ fn a_thousand_ports_are_waited_for_at_the_same_time() {
     missing(&run, "5000 port [tcp/*] succeeded!");
     let _servers = net.inside(|| {
         let ports = 4000..5000;
-        ports.map(|port| Server::on(([127, 0, 0, 1], port))).collect::<Vec<_>>()
+        ports
+            .map(|port| Server::on(([127, 0, 0, 1], port)))
+            .collect::<Vec<_>>()
     });
     net.drop_input("");
     run.wait().exits(0);

@@ -15,7 +15,10 @@ struct Site {
 impl Site {
     fn new() -> Self {
         let net = Net::new();
-        net.file("hosts", "127.0.0.1 localhost\n127.0.0.2 db\n127.0.0.3 cache\n");
+        net.file(
+            "hosts",
+            "127.0.0.1 localhost\n127.0.0.2 db\n127.0.0.3 cache\n",
+        );
         net.file("nsswitch.conf", "hosts: files\n");
         let bin = tempfile::tempdir().expect("a directory");
         symlink(env!("CARGO_BIN_EXE_oxnc"), bin.path().join("oxnc")).unwrap();
@@ -104,7 +107,8 @@ fn with_set_e_a_script_ends_where_nobody_has_come() {
     let site = Site::new();
     let script = "set -e\noxnc --wait-for 0.2 db:5432 cache:6379\necho not reached";
     site.each(script, &[], |done| {
-        done.fails(124, &["db port 5432", "cache port 6379"]).wrote(b"");
+        done.fails(124, &["db port 5432", "cache port 6379"])
+            .wrote(b"");
     });
     let site = Site::up();
     let script = "set -eu\noxnc --wait-for 30 db:5432 cache:6379\necho reached";
@@ -167,8 +171,14 @@ fn a_loop_over_targets_waits_for_one_after_another() {
 fn it_is_silent_whatever_stdin_is() {
     needs!("root");
     let site = Site::up();
-    site.each("oxnc --wait-for 10 db:5432 <&-", &[], |done| silent(done, 0));
-    site.each("oxnc --wait-for 10 db:5432 </dev/null >/dev/full", &[], |done| {
-        silent(done, 0);
+    site.each("oxnc --wait-for 10 db:5432 <&-", &[], |done| {
+        silent(done, 0)
     });
+    site.each(
+        "oxnc --wait-for 10 db:5432 </dev/null >/dev/full",
+        &[],
+        |done| {
+            silent(done, 0);
+        },
+    );
 }

@@ -24,7 +24,10 @@ fn results(done: &Done) -> Vec<Value> {
 fn with_json_each_one_has_a_line_when_it_is_there() {
     let (first, second) = (Server::new(), Server::closed());
     let run = wait(&["--json", &at(&first), &at(&second)]).start();
-    let line = format!(r#"{{"host":"127.0.0.1","address":"127.0.0.1","port":{}"#, first.port());
+    let line = format!(
+        r#"{{"host":"127.0.0.1","address":"127.0.0.1","port":{}"#,
+        first.port()
+    );
     run.stdout().wait_for_text(&line);
     second.open();
     let done = run.wait();
@@ -33,7 +36,10 @@ fn with_json_each_one_has_a_line_when_it_is_there() {
     let ports: Vec<&Value> = results.iter().map(|one| &one["port"]).collect();
     assert_eq!(ports, [first.port(), second.port()]);
     for one in &results {
-        assert_eq!((&one["state"], &one["error"]), (&"open".into(), &Value::Null));
+        assert_eq!(
+            (&one["state"], &one["error"]),
+            (&"open".into(), &Value::Null)
+        );
         assert!(one["rtt"].is_number(), "{one}");
     }
 }
@@ -43,11 +49,20 @@ fn with_json_each_one_has_a_line_when_it_is_there() {
 fn with_json_those_that_are_missing_in_the_end_have_a_line_too() {
     let (open, closed) = (Server::new(), Server::closed());
     let words = [at(&open), at(&closed)];
-    let words = ["--wait-for=0.3", "--json", &words[1], &words[0], "nobody.invalid:80"];
+    let words = [
+        "--wait-for=0.3",
+        "--json",
+        &words[1],
+        &words[0],
+        "nobody.invalid:80",
+    ];
     let done = Tool::oxnc(&words).run();
     done.fails(124, &["not open after 300ms"]);
     let results = results(&done);
-    let states: Vec<&str> = results.iter().map(|one| one["state"].as_str().unwrap()).collect();
+    let states: Vec<&str> = results
+        .iter()
+        .map(|one| one["state"].as_str().unwrap())
+        .collect();
     assert_eq!(states, ["open", "closed", "error"], "{results:?}");
     assert_eq!(results[1]["error"], "Connection refused");
     assert_eq!(results[2]["address"], Value::Null);
@@ -60,7 +75,10 @@ fn with_json_what_has_not_answered_yet_is_filtered() {
     let done = Tool::oxnc(&["--wait-for=0.2", "--json", &at(&server)]).run();
     let results = results(done.exits(124));
     let one = results.first().expect("a line");
-    assert_eq!((&one["state"], &one["error"]), (&"filtered".into(), &"no answer".into()));
+    assert_eq!(
+        (&one["state"], &one["error"]),
+        (&"filtered".into(), &"no answer".into())
+    );
 }
 
 #[test]
@@ -70,7 +88,10 @@ fn with_json_unix_sockets_and_closed_ports_have_lines_too() {
     missing(&run, "No such file or directory");
     let server = Server::at(spot.clone());
     let found = results(run.wait().exits(0));
-    assert_eq!((&found[0]["state"], &found[0]["port"]), (&"open".into(), &Value::Null));
+    assert_eq!(
+        (&found[0]["state"], &found[0]["port"]),
+        (&"open".into(), &Value::Null)
+    );
     drop(server);
     let done = wait(&["--json", "--invert", "-U"]).arg(spot.path()).run();
     assert_eq!(results(done.exits(0))[0]["state"], "closed");
@@ -154,5 +175,10 @@ fn nc_waits_too() {
     let server = Server::closed();
     let words = ["--compat=nc", "--wait-for=0.2", "-v", &at(&server)];
     let done = Tool::oxnc(&words).run();
-    assert_eq!(lines_with(&done.exits(1).stderr, "Connection refused"), 2, "{}", done.stderr);
+    assert_eq!(
+        lines_with(&done.exits(1).stderr, "Connection refused"),
+        2,
+        "{}",
+        done.stderr
+    );
 }
