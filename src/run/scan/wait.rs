@@ -141,7 +141,10 @@ fn unanswered(what: Expired, is_lookup: bool, is_datagrams: bool) -> Verdict {
             Cause::Lookup(net::Error::stopped(Phase::Lookup)(stop)),
         ),
         (false, false) => (PortState::Filtered, Cause::Proxy(Failure::Stopped(stop))),
-        (false, true) => (PortState::OpenFiltered, Cause::Proxy(Failure::Stopped(stop))),
+        (false, true) => (
+            PortState::OpenFiltered,
+            Cause::Proxy(Failure::Stopped(stop)),
+        ),
     };
     Verdict::not_open(state, cause)
 }

@@ -177,7 +177,7 @@ fn a_name_server_is_waited_for() {
     let (question, from) = server.recv_from();
     // One question: class IN, type NS, the root; recursion desired.
     assert_eq!(question[2..], *b"\x01\0\0\x01\0\0\0\0\0\0\0\0\x02\0\x01");
-    let mut answer = question.clone();
+    let mut answer = question;
     answer[2] |= 0x80;
     server.send_to(&answer, from);
     let done = run.wait();
