@@ -18,6 +18,10 @@ complete -c oxnc -l max-conns -d 'With -k: serve at most N clients at once' -r -
 complete -c oxnc -l accept -d 'With -k: end after N clients' -r -f
 complete -c oxnc -l print-port -d 'Tell the port once the sockets listen' -r -F
 complete -c oxnc -l unix-mode -d 'Permissions of the Unix socket\'s file [default: 600]' -r -f
+complete -c oxnc -l parallel -d 'With -z: test at most N ports at the same time' -r -f
+complete -c oxnc -l banner -d 'With -z: wait for what the services say first' -r -f
+complete -c oxnc -l count -d 'With -z: test one port N times, and measure' -r -f
+complete -c oxnc -l wait-for -d 'Wait at most DUR until ports are open (0: no limit)' -r -f
 complete -c oxnc -s W -l recv-limit -d 'Quit after N datagrams have come' -r -f
 complete -c oxnc -l datagram-size -d 'Put at most N bytes into a datagram' -r -f
 complete -c oxnc -l join -d 'Receive what is sent to a multicast group' -r -f
@@ -52,6 +56,9 @@ complete -c oxnc -l tag -d 'With -k: put the client before each line'
 complete -c oxnc -s z -l scan -d 'Test whether ports are open, and send nothing'
 complete -c oxnc -s r -l random -d 'With -z: test the ports in random order'
 complete -c oxnc -l all -d 'With -z: exit status 0 only if all ports are open'
+complete -c oxnc -l json -d 'With -z: write each result as a JSON object'
+complete -c oxnc -l any -d 'With --wait-for: one open port is enough'
+complete -c oxnc -l invert -d 'With --wait-for: wait until the ports are not open'
 complete -c oxnc -s u -l udp -d 'Use UDP instead of TCP'
 complete -c oxnc -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c oxnc -s 6 -l ipv6 -d 'Use IPv6 only'

@@ -38,6 +38,7 @@ const RUN: &[&str] = &[
     "Send to a Unix socket",
     "Send a datagram",
     "Test ports",
+    "Wait for ports",
     "Ask an HTTP server",
     "Speak to a mail server",
     "In a script",
@@ -184,11 +185,40 @@ fn ports_are_tested() {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = server.local_addr().unwrap().port().to_string();
         let script = case.sections[0]
-            .replace("db.example.com 5432", &format!("127.0.0.1 {port}"))
-            .replace("web.example.com 22", &format!("127.0.0.1 {port}"));
+            .replace("web.example.com 22", &format!("127.0.0.1 {port}"))
+            .replace("web.example.com 443", &format!("127.0.0.1 {port}"));
         let done = case.start(0, &script, "").wait().succeeded();
-        let line = format!("Connection to 127.0.0.1 {port} port [tcp/*] succeeded!\n");
-        assert!(done.stderr.contains(&line), "{done}");
+        let open = format!("127.0.0.1 {port}/tcp open - ");
+        assert!(done.stdout.starts_with(&open), "{done}");
+        let measured = format!("127.0.0.1 port {port}/tcp: 5 tries, 5 answered, 0% loss\n");
+        assert!(done.stdout.contains(&measured), "{done}");
+    }
+}
+
+#[test]
+fn ports_are_waited_for() {
+    for case in cases("Wait for ports") {
+        let servers = ["db.example.com:5432", "cache.example.com:6379"].map(|target| {
+            let server = TcpListener::bind("127.0.0.1:0").unwrap();
+            (target, server)
+        });
+        let mut script = case.sections[0].clone();
+        for (target, server) in &servers {
+            let place = server.local_addr().unwrap().to_string();
+            assert!(script.contains(target), "{script}");
+            script = script.replace(target, &place);
+        }
+        make_program(&case.machine(0).join("serve"), "#!/bin/sh\necho serving\n");
+        let done = case.start(0, &script, "").wait().succeeded();
+        assert_eq!((&*done.stdout, &*done.stderr), ("serving\n", ""));
+        for (_, server) in &servers {
+            server.accept().unwrap();
+        }
+        // With nobody there the limit ends it.
+        drop(servers);
+        let script = script.replace("30s", "0.1");
+        let done = case.start(0, &script, "").wait();
+        assert_eq!((done.status, &*done.stdout), (124, ""), "{done}");
     }
 }
 

@@ -12,10 +12,9 @@ pub(super) struct Waiting {
     /// Wait at most DUR until ports are open (0: no limit)
     ///
     /// Implies -z: the words are those of -z, and -U and -u mean the same. All of the ports are
-    /// tested again and again, each until it has been seen open once; HOST is looked up again as
-    /// well where the lookup fails. A test has the time of -w, and 2 seconds without it. The pause
-    /// between two of them is a tenth of the time waited so far, at least 10 ms and at most a
-    /// second.
+    /// tested again and again, each until it has been seen open once; HOST is looked up again
+    /// before each test. A test has the time of -w, and 2 seconds without it. The pause between two
+    /// of them is a tenth of the time waited so far, at least 10 ms and at most a second.
     ///
     /// The exit status is 0 as soon as all have been seen open, or that of COMMAND if there is one.
     /// It is 124 if DUR is over before; those that are missing are then named on stderr, each with
@@ -35,8 +34,8 @@ pub(super) struct Waiting {
 
     /// With --wait-for: wait until the ports are not open
     ///
-    /// For whatever reason: they refuse, do not answer, or cannot be reached. With --any one of them
-    /// is enough.
+    /// For whatever reason: they refuse, do not answer, or cannot be reached. What nobody knows, as
+    /// where HOST has no address, goes on to be waited for. With --any one of them is enough.
     #[arg(long = "invert", hide_short_help = true)]
     pub(super) invert: bool,
 

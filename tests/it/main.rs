@@ -57,4 +57,5 @@ mod unix;
 mod unix_datagrams;
 mod unix_file;
 mod usage;
+mod wait;
 mod zero_copy;

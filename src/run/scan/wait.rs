@@ -1,7 +1,7 @@
 //! Each until it is open, or no longer; then a command takes our place.
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
     net::SocketAddr,
     ops::ControlFlow,
     sync::Arc,
@@ -19,6 +19,7 @@ use crate::{
     outcome::{Expired, Limit, PortState, Status, Stop},
     plan::Wait,
     process,
+    proxy::Failure,
     report::{Cause, Unmet},
     run::backoff::Backoff,
 };
@@ -34,7 +35,11 @@ pub(super) fn run(
     let deadline = Deadline::after(Instant::now(), goal.limit, Limit::Wait).or(stage.total);
     let mut course = Waiting::new(teller, names, goal);
     let waited = way.go(stage, &mut course, deadline);
-    let Waiting { ones, end, .. } = course;
+    let Waiting {
+        ones, asking, end, ..
+    } = course;
+    // What was found last has ended the wait, and is told as well.
+    let _ = teller.pause();
     if let Some(status) = teller.failure() {
         return status;
     }
@@ -47,7 +52,10 @@ pub(super) fn run(
                 stop: Stop::Expired(what),
                 ..
             }),
-        ) => expired(teller, goal, what, ones),
+        ) => {
+            let asking: HashSet<usize> = asking.into_values().flatten().collect();
+            expired(teller, goal, what, ones, &asking)
+        }
         (None, Err(error)) => teller.not_tested(&error, None),
         (None, Ok(())) => Status::NotStarted,
     }
@@ -75,17 +83,23 @@ fn proceed(stage: &mut Stage, teller: &mut Teller<'_>, goal: &Wait) -> Status {
     process::not_executed(&error)
 }
 
-/// Names those that are not.
-fn expired(teller: &mut Teller<'_>, goal: &Wait, what: Expired, ones: Vec<One>) -> Status {
+/// Names those that are not. Of some, which are called by their ids, it was still waited for the
+/// address.
+fn expired(
+    teller: &mut Teller<'_>,
+    goal: &Wait,
+    what: Expired,
+    ones: Vec<One>,
+    asking: &HashSet<usize>,
+) -> Status {
+    let is_datagrams = teller.scan.is_datagrams();
     let unmet: Vec<(At, Verdict)> = ones
         .into_iter()
-        .filter(|one| !one.is_met)
-        .map(|one| {
-            let nothing = || {
-                let error = net::Error::stopped(Phase::Connect)(Stop::Expired(what));
-                Verdict::not_open(PortState::Error, Cause::Lookup(error))
-            };
-            (one.at, one.last.unwrap_or_else(nothing))
+        .enumerate()
+        .filter(|(_, one)| !one.is_met)
+        .map(|(id, one)| {
+            let first = || unanswered(what, asking.contains(&id), is_datagrams);
+            (one.at, one.last.unwrap_or_else(first))
         })
         .collect();
     for (at, verdict) in &unmet {
@@ -104,13 +118,35 @@ fn expired(teller: &mut Teller<'_>, goal: &Wait, what: Expired, ones: Vec<One>) 
         .filter_map(|(at, verdict)| {
             Some(Unmet {
                 subject: roster.subject(*at)?,
-                cause: verdict.causes.last().filter(|_| !goal.invert),
+                // What is open has no other reason.
+                cause: verdict
+                    .causes
+                    .last()
+                    .filter(|_| verdict.state != PortState::Open),
             })
         })
         .collect();
     let first = Some(what).filter(|what| what.limit != Limit::Wait);
     teller.report.not_in_time(goal, first, &unmet);
     Status::Expired
+}
+
+/// What is known of one whose first test was not over: nobody has answered, neither the name service
+/// nor the port.
+fn unanswered(what: Expired, is_lookup: bool, is_datagrams: bool) -> Verdict {
+    let stop = Stop::Expired(what);
+    let (state, cause) = match (is_lookup, is_datagrams) {
+        (true, _) => (
+            PortState::Error,
+            Cause::Lookup(net::Error::stopped(Phase::Lookup)(stop)),
+        ),
+        (false, false) => (PortState::Filtered, Cause::Proxy(Failure::Stopped(stop))),
+        (false, true) => (
+            PortState::OpenFiltered,
+            Cause::Proxy(Failure::Stopped(stop)),
+        ),
+    };
+    Verdict::not_open(state, cause)
 }
 
 /// One of those that are waited for.

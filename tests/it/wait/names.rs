@@ -1,0 +1,103 @@
+//! Names that somebody still has to learn.
+
+use super::{lines_with, missing, silent, wait};
+use crate::util::{Net, Server, Tool, Udp, ms};
+
+/// A namespace that knows no names but these.
+fn knowing(hosts: &str) -> Net {
+    let net = Net::new();
+    net.file("hosts", hosts);
+    net.file("nsswitch.conf", "hosts: files\n");
+    net
+}
+
+#[test]
+fn a_name_that_is_not_known_yet_is_looked_up_again() {
+    needs!("root");
+    let net = knowing("127.0.0.1 localhost\n");
+    let server = net.inside(|| Server::on(([127, 0, 0, 1], 4000)));
+    let run = net.tool(wait(&["-v", "late:4000", "late:4000"])).start();
+    run.stderr.wait_for_text("cannot look up late port 4000: ");
+    net.file("hosts", "127.0.0.1 late\n");
+    let done = run.wait();
+    done.exits(0).wrote(b"");
+    assert_eq!(lines_with(&done.stderr, "succeeded!"), 2, "{}", done.stderr);
+    let _clients = [server.accept(), server.accept()];
+    assert!(!server.has_client_within(ms(0)));
+}
+
+/// Containers that are started anew have another address.
+#[test]
+fn a_name_may_get_another_address() {
+    needs!("root");
+    let net = knowing("127.0.0.1 db\n");
+    let run = net.tool(wait(&["-v", "db:4000"])).start();
+    missing(
+        &run,
+        "db (127.0.0.1) port 4000 (tcp) failed: Connection refused",
+    );
+    let _server = net.inside(|| Server::on(([127, 0, 0, 2], 4000)));
+    run.runs_on_for(ms(100));
+    net.file("hosts", "127.0.0.2 db\n");
+    let done = run.wait();
+    let line = "Connection to db (127.0.0.2) 4000 port [tcp/*] succeeded!";
+    assert_eq!(
+        lines_with(&done.exits(0).stderr, line),
+        1,
+        "{}",
+        done.stderr
+    );
+}
+
+#[test]
+fn names_wait_for_nobody_else() {
+    needs!("root");
+    let net = knowing("127.0.0.1 here\n");
+    let server = net.inside(|| Server::on(([127, 0, 0, 1], 4000)));
+    let run = net.tool(wait(&["late:4000", "here:4000"])).start();
+    assert_eq!(server.accept().recv_all(), b"");
+    let any = net.tool(wait(&["--any", "late:4000", "here:4000"])).run();
+    silent(&any, 0);
+    net.file("hosts", "127.0.0.1 late\n");
+    silent(&run.wait(), 0);
+}
+
+#[test]
+fn with_closed_ports_a_name_has_to_be_known_all_the_same() {
+    needs!("root");
+    let net = knowing("127.0.0.1 localhost\n");
+    let run = net.tool(wait(&["-v", "--invert", "late:4000"])).start();
+    run.stderr.wait_for_text("cannot look up late port 4000: ");
+    run.runs_on_for(ms(100));
+    net.file("hosts", "127.0.0.1 late\n");
+    run.wait().exits(0);
+}
+
+/// What nobody will ever learn.
+#[test]
+fn what_makes_no_sense_is_not_waited_for() {
+    let done = wait(&["fe80::1%nope0", "80"]).run();
+    done.fails(2, &["nope0"]).took_about(ms(0));
+    let done = wait(&["127.0.0.1", "no-such-service"]).run();
+    done.fails(2, &["no-such-service"]).took_about(ms(0));
+    let done = wait(&["-s", "192.0.2.77", "127.0.0.1:1"]);
+    done.arg("-w0.1")
+        .arg("--wait-for=0.3")
+        .run()
+        .fails(124, &["192.0.2.77"]);
+}
+
+#[test]
+fn a_name_service_that_does_not_answer_is_why() {
+    needs!("root");
+    let net = Net::new();
+    net.file("resolv.conf", "nameserver 127.0.0.53\n");
+    net.file("nsswitch.conf", "hosts: dns\n");
+    let _silent = net.inside(|| Udp::on(([127, 0, 0, 53], 53)));
+    let words = ["--wait-for", "0.5", "--json", "db.example.com:5432"];
+    let done = net.tool(Tool::oxnc(&words)).run();
+    let why = "db.example.com port 5432: cannot be looked up: no name service answered";
+    done.fails(124, &[why]).took_about(ms(500));
+    let line = String::from_utf8_lossy(&done.stdout);
+    assert!(line.contains(r#""state":"error""#), "{line}");
+}
