@@ -23,7 +23,7 @@ _oxnc() {
 
     case "${cmd}" in
         oxnc)
-            opts="-s -p -F -x -X -P -l -k -z -r -u -W -4 -6 -U -n -C -i -t -d -N -q -w -I -O -T -M -m -D -b -S -V -Z -v -h --source --source-port --pass-fd --retry --retry-delay --proxy --proxy-type --proxy-user --proxy-auth-file --proxy-auth-env --proxy-dns --listen --keep-open --max-conns --accept --tag --print-port --unix-mode --scan --random --all --udp --recv-limit --datagram-size --join --ipv4 --ipv6 --unix --numeric --crlf --interval --telnet --no-stdin --shutdown --no-shutdown --quit-after --on-peer-eof --send-only --recv-only --linger --timeout --connect-timeout --accept-timeout --idle-timeout --max-time --recv-buffer --send-buffer --tos --ttl --min-ttl --socket-debug --broadcast --keepalive --nodelay --user-timeout --congestion --mptcp --device --md5sig --md5sig-key-file --md5sig-key-env --sockopt --rtable --dccp --compat --verbose --help --version"
+            opts="-s -p -F -x -X -P -l -k -z -r -u -W -4 -6 -U -n -C -i -t -d -N -q -w -I -O -T -M -m -D -b -S -V -Z -v -h --source --source-port --pass-fd --retry --retry-delay --proxy --proxy-type --proxy-user --proxy-auth-file --proxy-auth-env --proxy-dns --listen --keep-open --max-conns --accept --tag --print-port --unix-mode --scan --random --all --parallel --json --banner --count --wait-for --any --invert --udp --recv-limit --datagram-size --join --ipv4 --ipv6 --unix --numeric --crlf --interval --telnet --no-stdin --shutdown --no-shutdown --quit-after --on-peer-eof --send-only --recv-only --linger --timeout --connect-timeout --accept-timeout --idle-timeout --max-time --recv-buffer --send-buffer --tos --ttl --min-ttl --socket-debug --broadcast --keepalive --nodelay --user-timeout --congestion --mptcp --device --md5sig --md5sig-key-file --md5sig-key-env --sockopt --rtable --dccp --compat --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -145,6 +145,34 @@ _oxnc() {
                     return 0
                     ;;
                 --unix-mode)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --parallel)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --banner)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --count)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --wait-for)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
