@@ -184,10 +184,7 @@ fn look_at_connection(socket: &impl AsFd, to: SocketAddr) -> Seen {
 /// One call of connect(2): the first one begins, the others tell how it went. A socket that was
 /// refused is as new after it was told (inet_stream_connect, tcp_disconnect).
 fn step(socket: &impl AsFd, address: &SockAddr, to: SocketAddr) -> Seen {
-    loop {
-        let Err(error) = SockRef::from(socket).connect(address) else {
-            break;
-        };
+    while let Err(error) = SockRef::from(socket).connect(address) {
         match error.raw_os_error() {
             Some(libc::EINPROGRESS | libc::EALREADY) => return Seen::Nothing,
             Some(libc::EINTR) => {}

@@ -104,9 +104,13 @@ impl Verdict {
     }
 
     /// What was asked for makes no sense, or somebody does not trust us: no time mends that.
-    pub(super) fn is_mistake(&self) -> bool {
+    /// `numeric` says that names are not looked up, so that none becomes known (`-n`).
+    pub(super) fn is_mistake(&self, numeric: bool) -> bool {
         self.causes.iter().any(|cause| {
             let setback = match cause {
+                Cause::Lookup(error @ net::Error::Lookup { .. }) => {
+                    return !error.may_pass(numeric);
+                }
                 Cause::Lookup(error) => error.setback(),
                 Cause::Proxy(failure) => failure.setback(),
                 _ => return false,
@@ -157,28 +161,46 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Tests one after another.
-pub(super) fn one_by_one(
-    stage: &mut Stage,
-    course: &mut dyn Course,
-    deadline: Deadline,
-    mut test: impl FnMut(&mut Stage, &Item) -> Result<Verdict, net::Error>,
-) -> Result<(), net::Error> {
-    loop {
-        let until = match course.next(Instant::now()) {
-            Next::Test(item) => {
-                let verdict = patiently(stage, deadline, |stage| test(stage, &item))?;
-                if course.found(item.id, verdict).is_break() || course.pause().is_break() {
-                    return Ok(());
+/// A way that leads to one after another, and needs no addresses from us.
+pub(super) trait OneByOne {
+    /// Tests one.
+    fn test(
+        &mut self,
+        stage: &mut Stage,
+        item: &Item,
+        deadline: Deadline,
+    ) -> Result<Verdict, net::Error>;
+}
+
+impl<T: OneByOne> Way for T {
+    fn local_ends(&self) -> Option<&[SocketAddr]> {
+        None
+    }
+
+    fn go(
+        &mut self,
+        stage: &mut Stage,
+        course: &mut dyn Course,
+        deadline: Deadline,
+    ) -> Result<(), net::Error> {
+        loop {
+            let until = match course.next(Instant::now()) {
+                Next::Test(item) => {
+                    let test = |stage: &mut Stage| self.test(stage, &item, deadline);
+                    let verdict = patiently(stage, deadline, test)?;
+                    if course.found(item.id, verdict).is_break() || course.pause().is_break() {
+                        return Ok(());
+                    }
+                    // Where every answer comes at once, nobody waits; it is looked for signals here.
+                    Some(Instant::now())
                 }
-                // Where every answer comes at once, nobody waits; it is looked for signals here.
-                Some(Instant::now())
-            }
-            Next::At(at) => Some(at),
-            Next::Rest => None,
-            Next::End => return Ok(()),
-        };
-        wait(stage, until, deadline)?;
+                Next::At(at) => Some(at),
+                Next::Rest => None,
+                Next::End => return Ok(()),
+            };
+            net::wait(&mut stage.reactor, until, deadline)?
+                .map_err(net::Error::stopped(Phase::Connect))?;
+        }
     }
 }
 
@@ -199,8 +221,4 @@ fn patiently(
         net::pause(&mut stage.reactor, pause, Phase::Connect, deadline)?;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
-}
-
-fn wait(stage: &mut Stage, until: Option<Instant>, deadline: Deadline) -> Result<(), net::Error> {
-    net::wait(&mut stage.reactor, until, deadline)?.map_err(net::Error::stopped(Phase::Connect))
 }

@@ -2,13 +2,12 @@
 
 use std::{
     collections::HashMap,
-    net::SocketAddr,
     time::{Duration, Instant},
 };
 
 use super::{
     Stage,
-    course::{self, Course, Item, Verdict, one_by_one},
+    course::{Item, OneByOne, Verdict},
 };
 use crate::{
     event::Deadline,
@@ -48,7 +47,9 @@ impl<'a> Proxied<'a> {
             found: HashMap::new(),
         }
     }
+}
 
+impl OneByOne for Proxied<'_> {
     fn test(
         &mut self,
         stage: &mut Stage,
@@ -97,23 +98,6 @@ impl<'a> Proxied<'a> {
             }
             Err(failure) => not_open(failure, began),
         }
-    }
-}
-
-impl course::Way for Proxied<'_> {
-    fn local_ends(&self) -> Option<&[SocketAddr]> {
-        None
-    }
-
-    fn go(
-        &mut self,
-        stage: &mut Stage,
-        course: &mut dyn Course,
-        deadline: Deadline,
-    ) -> Result<(), net::Error> {
-        one_by_one(stage, course, deadline, |stage, item| {
-            self.test(stage, item, deadline)
-        })
     }
 }
 

@@ -1,10 +1,10 @@
 //! Unix sockets, which answer at once or never: one after another.
 
-use std::{net::SocketAddr, time::Instant};
+use std::time::Instant;
 
 use super::{
     Stage,
-    course::{Course, Item, Verdict, Way, one_by_one},
+    course::{Item, OneByOne, Verdict},
 };
 use crate::{
     event::Deadline,
@@ -22,9 +22,11 @@ impl<'a> Sockets<'a> {
     pub(super) fn new(targets: &'a SocketTargets) -> Self {
         Self { targets }
     }
+}
 
+impl OneByOne for Sockets<'_> {
     fn test(
-        &self,
+        &mut self,
         stage: &mut Stage,
         item: &Item,
         deadline: Deadline,
@@ -67,23 +69,6 @@ impl<'a> Sockets<'a> {
             Err(error @ net::Error::Stopped { .. }) => Err(error),
             Err(error) => Ok(not_tested(error)),
         }
-    }
-}
-
-impl Way for Sockets<'_> {
-    fn local_ends(&self) -> Option<&[SocketAddr]> {
-        None
-    }
-
-    fn go(
-        &mut self,
-        stage: &mut Stage,
-        course: &mut dyn Course,
-        deadline: Deadline,
-    ) -> Result<(), net::Error> {
-        one_by_one(stage, course, deadline, |stage, item| {
-            self.test(stage, item, deadline)
-        })
     }
 }
 

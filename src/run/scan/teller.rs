@@ -19,6 +19,8 @@ pub(super) struct Teller<'a> {
     pub report: Report,
     /// What was found so far.
     pub tally: Tally,
+    /// `-n`
+    pub numeric: bool,
     /// Whether silence counts as open, as with `nc`.
     lenient: bool,
     kind: Kind,
@@ -55,6 +57,7 @@ impl<'a> Teller<'a> {
             scan,
             report: stage.report.clone(),
             tally: Tally::default(),
+            numeric: plan.numeric,
             lenient: plan.personality == Personality::Nc,
             counts: format == Format::Table && matches!(scan.goal, Goal::Survey(_)),
             banner: scan.targets.have_banners(),

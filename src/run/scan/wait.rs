@@ -252,7 +252,7 @@ impl<'t, 'a> Waiting<'t, 'a> {
         let Some(one) = self.ones.get_mut(id) else {
             return;
         };
-        if verdict.is_mistake() {
+        if verdict.is_mistake(self.teller.numeric) {
             self.end = Some(End::Mistake(one.at, verdict));
             return;
         }
