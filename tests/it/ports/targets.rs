@@ -164,7 +164,7 @@ fn several_unix_sockets_are_tested_in_their_order() {
     let (one, two) = (Spot::new_socket(), Spot::new_socket());
     let path = |spot: &Spot| spot.path().to_str().unwrap().to_owned();
     let (open, missing) = (path(&one), path(&two));
-    let server = Server::at(one.clone());
+    let server = Server::at(one);
     let words = [missing.as_str(), &open, "/nowhere/socket", &open];
 
     let done = Tool::oxnc(&["-zU"]).args(&words).run();

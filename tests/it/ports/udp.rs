@@ -33,7 +33,7 @@ fn a_name_server_is_asked_for_the_name_servers_of_the_root() {
     assert_eq!(query[2..12], [1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     // 4.1.2: of the root, NS, IN.
     assert_eq!(query[12..], [0, 0, 2, 0, 1]);
-    let mut response = query.clone();
+    let mut response = query;
     response[2] |= 0x80;
     server.send_to(&response, from);
     let done = run.wait();
@@ -56,7 +56,7 @@ fn a_time_server_is_asked_for_the_time() {
     // RFC 5905, 7.3: no warning, version 4, a client.
     let (leap, version, mode) = (request[0] >> 6, request[0] >> 3 & 7, request[0] & 7);
     assert_eq!((leap, version, mode), (0, 4, 3));
-    let mut reply = request.clone();
+    let mut reply = request;
     reply[0] = 4 << 3 | 4;
     server.send_to(&reply, from);
     let done = run.wait();
