@@ -151,7 +151,11 @@ impl<'a> Prober<'a> {
 /// Sends a request, once more if need be. What an earlier one met with is told here as well.
 pub(super) fn send(socket: impl AsFd, to: SocketAddr) -> io::Result<()> {
     let request = request::to(to.port());
-    attempt(|| os::send_datagram(&socket, request, None, None)).map(drop)
+    match attempt(|| os::send_datagram(&socket, request, None, None))? {
+        // Nothing was sent, so silence would mean nothing.
+        Io::Blocked => Err(io::Error::from_raw_os_error(libc::EAGAIN)),
+        _ => Ok(()),
+    }
 }
 
 fn attempt_at(to: SocketAddr, from: Option<SocketAddr>, error: io::Error) -> Attempt {

@@ -41,6 +41,23 @@ fn what_has_run_out_for_a_moment_changes_nothing() {
     }
 }
 
+/// Nor is the silence after a datagram that was not sent one of the port.
+#[test]
+fn a_datagram_that_could_not_be_sent_is_sent_later() {
+    needs!("root", "strace");
+    let ports = Ports::open(&[]);
+    for inject in [
+        "socket:error=EMFILE:when=1..3",
+        "sendmsg:error=ENOBUFS:when=1..3",
+        "sendmsg:error=EAGAIN:when=1..3",
+    ] {
+        let words = ["-zu", "--json", "-w", "2", "127.0.0.1", "4000"];
+        let done = injected(&ports, inject, &words);
+        let records = records(done.exits(1));
+        assert_eq!(state(&records[0]), "closed", "{inject}");
+    }
+}
+
 /// And it is told as what it is, if it lasts.
 #[test]
 fn what_has_run_out_for_good_is_an_error_and_not_a_state_of_the_port() {
