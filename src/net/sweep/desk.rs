@@ -53,6 +53,16 @@ impl<'a> Desk<'a> {
         ControlFlow::Continue(true)
     }
 
+    /// When the course wants to be told that nothing was found.
+    pub(super) fn impatient_at(&self) -> Option<Instant> {
+        lock(&self.course).impatient_at()
+    }
+
+    /// Tells it.
+    pub(super) fn tell_nothing(&self) -> ControlFlow<()> {
+        lock(&self.course).found(Vec::new())
+    }
+
     /// Whether the helping loop may still hand something over.
     pub(super) fn is_helped(&self) -> bool {
         self.helped.load(Ordering::Acquire)

@@ -91,6 +91,8 @@ pub(crate) trait Course: Send {
     fn next(&mut self, now: Instant) -> Next;
     /// What was found at ports, by what they were called. A break ends the sweep.
     fn found(&mut self, found: Vec<(u64, Found)>) -> ControlFlow<()>;
+    /// When it wants to be told that nothing was found, if nothing is until then.
+    fn impatient_at(&self) -> Option<Instant>;
 }
 
 /// What was found at a port.
@@ -241,9 +243,16 @@ fn leading_lane(mut lane: Lane<'_>, desk: &Desk<'_>, deadline: Deadline) -> Resu
             _ if lane.is_idle() && looked.elapsed() < LOOK => continue,
             _ => Some(Instant::now()),
         };
-        let until = [until, lane.next_time()].into_iter().flatten().min();
+        let impatient = desk.impatient_at();
+        let until = [until, lane.next_time(), impatient]
+            .into_iter()
+            .flatten()
+            .min();
         wait(lane.reactor(), until, deadline)?.map_err(Error::stopped(Phase::Connect))?;
         looked = Instant::now();
+        if impatient.is_some_and(|at| at <= looked) && desk.tell_nothing().is_break() {
+            return Ok(());
+        }
         lane.look();
     }
 }

@@ -84,6 +84,11 @@ impl Progress {
         }
     }
 
+    /// When the line is to be written next, if there is one.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.next
+    }
+
     fn is_due(&mut self, now: Instant) -> bool {
         let due = self.next.is_some_and(|next| next <= now);
         if due {

@@ -67,6 +67,10 @@ pub(super) trait Course: Send {
     fn found(&mut self, id: u64, verdict: Verdict) -> ControlFlow<()>;
     /// That was all for now.
     fn pause(&mut self) -> ControlFlow<()>;
+    /// When it wants to be told that, if nothing is found until then.
+    fn impatient_at(&self) -> Option<Instant> {
+        None
+    }
 }
 
 /// How something is tested.

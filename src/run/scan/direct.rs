@@ -105,6 +105,11 @@ impl net::Course for Adapted<'_> {
         }
         course.pause()
     }
+
+    fn impatient_at(&self) -> Option<Instant> {
+        let Self(course) = self;
+        course.impatient_at()
+    }
 }
 
 fn verdict(found: Found) -> Verdict {

@@ -179,4 +179,8 @@ impl Course for Once<'_, '_> {
         self.tell()?;
         self.teller.pause()
     }
+
+    fn impatient_at(&self) -> Option<Instant> {
+        self.teller.impatient_at()
+    }
 }

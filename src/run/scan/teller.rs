@@ -124,6 +124,11 @@ impl<'a> Teller<'a> {
         self.written(written)
     }
 
+    /// When somebody at a terminal wants to see that it goes on.
+    pub(super) fn impatient_at(&self) -> Option<Instant> {
+        self.progress.next()
+    }
+
     /// And that was all, since `began`: how many there are of each state.
     pub(super) fn count(&mut self, began: Instant) {
         self.progress.clear();

@@ -318,4 +318,8 @@ impl Course for Waiting<'_, '_> {
     fn pause(&mut self) -> ControlFlow<()> {
         self.teller.pause()
     }
+
+    fn impatient_at(&self) -> Option<Instant> {
+        self.teller.impatient_at()
+    }
 }

@@ -54,6 +54,17 @@ fn a_long_test_shows_how_far_it_is_and_leaves_no_trace_of_that() {
     assert!(last.ends_with(" s: 20 filtered\r\n"), "{screen:?}");
 }
 
+/// A run of which nothing is known yet is not dead.
+#[test]
+fn it_shows_that_nothing_was_found_so_far() {
+    needs!("root", "nft");
+    let net = Net::new();
+    net.drop_input("tcp dport 10000-10009 drop");
+    let tool = Tool::oxnc(&["-z", "-w", "1", "127.0.0.1", "10000-10009"]);
+    let screen = seen(&net, tool, "xterm");
+    assert!(screen.contains("\x1b[K0 of 10 ports, 0 open"), "{screen:?}");
+}
+
 #[test]
 fn a_terminal_that_cannot_erase_shows_none() {
     needs!("root", "nft");
