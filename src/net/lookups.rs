@@ -16,8 +16,9 @@ use crate::{
     stream::same_error,
 };
 
-/// How many go on at the same time. Resolvers take their time without using any.
-const WORKERS: usize = 16;
+/// How many go on at the same time. Name services that keep silent hold up a worker for ten seconds
+/// and more, and it must not be those who wait behind them who pay for that.
+const WORKERS: usize = 256;
 
 /// What was looked up under a number.
 pub(crate) type Answer = (usize, Result<Vec<SocketAddr>, Error>);

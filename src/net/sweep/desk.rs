@@ -4,7 +4,7 @@ use std::{
     ops::ControlFlow,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Instant,
 };
@@ -23,6 +23,8 @@ pub(super) struct Desk<'a> {
     waker: Mutex<Option<Waker>>,
     helped: AtomicBool,
     stopped: AtomicBool,
+    /// How many tests are under way, in both loops.
+    under_way: AtomicUsize,
 }
 
 impl<'a> Desk<'a> {
@@ -34,6 +36,7 @@ impl<'a> Desk<'a> {
             waker: Mutex::default(),
             helped: AtomicBool::new(helped),
             stopped: AtomicBool::new(false),
+            under_way: AtomicUsize::new(0),
         }
     }
 
@@ -61,6 +64,11 @@ impl<'a> Desk<'a> {
     /// Tells it.
     pub(super) fn tell_nothing(&self) -> ControlFlow<()> {
         lock(&self.course).found(Vec::new())
+    }
+
+    /// How many tests are under way.
+    pub(super) fn under_way(&self) -> &AtomicUsize {
+        &self.under_way
     }
 
     /// Whether the helping loop may still hand something over.

@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeSet,
+    io,
     net::SocketAddr,
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -16,7 +18,6 @@ use super::{
 };
 use crate::{
     event::{Reactor, Source},
-    net::dial::ATTEMPT_DELAY,
     outcome::PortState,
     stream::{Io, attempt_read, same_error},
 };
@@ -56,6 +57,8 @@ pub(super) struct Lane<'a> {
     stalled: Option<Stalled>,
     /// How long this machine has been lacking something, if it has.
     lacking: Option<Lacking>,
+    /// How many are under way, in the other loop as well.
+    under_way: &'a AtomicUsize,
     found: Vec<Report>,
 }
 
@@ -90,7 +93,12 @@ struct Reached {
 }
 
 impl<'a> Lane<'a> {
-    pub(super) fn new(reactor: &'a mut Reactor, how: &'a Sweep<'a>, parallel: usize) -> Self {
+    pub(super) fn new(
+        reactor: &'a mut Reactor,
+        how: &'a Sweep<'a>,
+        parallel: usize,
+        under_way: &'a AtomicUsize,
+    ) -> Self {
         Self {
             how,
             reactor,
@@ -100,6 +108,7 @@ impl<'a> Lane<'a> {
             timers: BTreeSet::new(),
             stalled: None,
             lacking: None,
+            under_way,
             found: Vec::new(),
         }
     }
@@ -163,11 +172,31 @@ impl<'a> Lane<'a> {
 
     fn look_at(&mut self, place: usize) {
         // Of two addresses that have answered, the first may have been enough.
-        if let Some(port) = self.ports.try_remove(place) {
-            if let Some(at) = port.timer {
-                self.timers.remove(&(at, place));
-            }
+        if let Some(port) = self.take(place) {
             self.advance(port);
+        }
+    }
+
+    fn take(&mut self, place: usize) -> Option<Port> {
+        let port = self.ports.try_remove(place)?;
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
+        if let Some(at) = port.timer {
+            self.timers.remove(&(at, place));
+        }
+        Some(port)
+    }
+
+    /// Nothing can be waited for any more.
+    pub(super) fn abandon(&mut self, error: &io::Error) {
+        let places: Vec<usize> = self.ports.iter().map(|(place, _)| place).collect();
+        let stalled = self.stalled.take().map(|stalled| stalled.port);
+        let ports: Vec<Port> = places
+            .into_iter()
+            .filter_map(|place| self.take(place))
+            .collect();
+        for mut port in ports.into_iter().chain(stalled) {
+            port.miss_all(PortState::Error, || same_error(error));
+            self.conclude(port);
         }
     }
 
@@ -180,14 +209,14 @@ impl<'a> Lane<'a> {
         if let Some(reached) = self.look_at_tries(&mut port, now) {
             return self.reached(port, reached, now);
         }
-        if port.deadline.is_some_and(|at| now >= at) {
+        if port.deadline.is_some_and(|at| now >= at) && !port.hurry(now, self.how.by) {
             port.give_up(self.how.by);
             return self.conclude(port);
         }
         port.knock_again(now, self.how.by);
         while let Some(address) = port.due(now) {
             match self.launch(&mut port, address) {
-                Launched::Waiting => port.next_at = now.checked_add(ATTEMPT_DELAY),
+                Launched::Waiting => port.next_at = now.checked_add(port.delay(self.how.by)),
                 // It took no time; its successor need not wait.
                 Launched::Missed => port.next_at = Some(now),
                 Launched::Reached(reached) => return self.reached(port, reached, now),
@@ -295,8 +324,11 @@ impl<'a> Lane<'a> {
             since: now,
             pause: SHORTEST_PAUSE,
         });
-        let waited = now.saturating_duration_since(lacking.since);
-        if waited >= PATIENCE && self.ports.is_empty() {
+        // Whoever is under way will give something back.
+        if self.under_way.load(Ordering::Relaxed) > 0 {
+            lacking.since = now;
+        }
+        if now.saturating_duration_since(lacking.since) >= PATIENCE {
             let place = port.has_begun(now, self.how.by);
             port.misses.push(Miss {
                 place,
@@ -398,6 +430,7 @@ impl<'a> Lane<'a> {
             return self.conclude(port);
         }
         self.ports.insert(port);
+        self.under_way.fetch_add(1, Ordering::Relaxed);
         self.timers.extend(timer.map(|at| (at, place)));
     }
 }

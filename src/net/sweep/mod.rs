@@ -201,7 +201,11 @@ pub(crate) fn sweep(
     let two = how.two && how.parallel > 1;
     let desk = Desk::new(course, two);
     if !two {
-        return leading_lane(Lane::new(reactor, how, how.parallel), &desk, deadline);
+        return leading_lane(
+            Lane::new(reactor, how, how.parallel, desk.under_way()),
+            &desk,
+            deadline,
+        );
     }
     let half = how.parallel / 2;
     let waker = reactor.waker();
@@ -220,7 +224,11 @@ pub(crate) fn sweep(
                 how.parallel
             }
         };
-        let swept = leading_lane(Lane::new(reactor, how, parallel), &desk, deadline);
+        let swept = leading_lane(
+            Lane::new(reactor, how, parallel, desk.under_way()),
+            &desk,
+            deadline,
+        );
         desk.stop();
         swept
     })
@@ -263,7 +271,7 @@ fn helping_lane(how: &Sweep<'_>, parallel: usize, desk: &Desk<'_>, leader: &Wake
         return;
     };
     desk.wake_with(reactor.waker());
-    let mut lane = Lane::new(&mut reactor, how, parallel);
+    let mut lane = Lane::new(&mut reactor, how, parallel, desk.under_way());
     while !desk.is_stopped() {
         let pace = lane.fill(desk);
         if desk.hand_over(lane.take_found()) {
@@ -277,7 +285,9 @@ fn helping_lane(how: &Sweep<'_>, parallel: usize, desk: &Desk<'_>, leader: &Wake
             Pace::Ended => None,
         };
         let until = [until, lane.next_time()].into_iter().flatten().min();
-        if lane.reactor().wait(until).is_err() {
+        if let Err(error) = lane.reactor().wait(until) {
+            lane.abandon(&error);
+            desk.hand_over(lane.take_found());
             return;
         }
         lane.look();

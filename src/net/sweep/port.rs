@@ -9,6 +9,7 @@ use std::{
 use super::{Ask, Attempt, By, Miss, probe, verdict};
 use crate::{
     event::{Source, Want},
+    net::dial::ATTEMPT_DELAY,
     os::IcmpError,
     outcome::PortState,
 };
@@ -28,6 +29,8 @@ pub(super) struct Port {
     /// When the next datagrams are sent.
     pub(super) again: Option<Instant>,
     pub(super) repeats: u8,
+    /// Its time is over.
+    pub(super) is_late: bool,
     pub(super) tries: Vec<Try>,
     pub(super) misses: Vec<Miss>,
     pub(super) greeting: Option<Greeting>,
@@ -60,6 +63,7 @@ impl Port {
             deadline: None,
             again: None,
             repeats: REPEATS,
+            is_late: false,
             tries: Vec::new(),
             misses: Vec::new(),
             greeting: None,
@@ -111,14 +115,43 @@ impl Port {
             true => PortState::Error,
             false => verdict::state(&attempt.error, icmp),
         };
+        let prohibited = icmp.is_some_and(IcmpError::is_prohibited);
         let answered = icmp.is_some() || state == PortState::Closed;
         self.misses.push(Miss {
             place,
             attempt,
             state,
             rtt: answered.then_some(rtt),
-            prohibited: state == PortState::Filtered,
+            prohibited,
         });
+    }
+
+    /// How long the next address waits for the one before it: each of them is to have its turn.
+    pub(super) fn delay(&self, by: By) -> Duration {
+        match self.is_late {
+            true => Duration::ZERO,
+            false => self
+                .share(by)
+                .map_or(ATTEMPT_DELAY, |share| share.min(ATTEMPT_DELAY)),
+        }
+    }
+
+    /// What each address would have of the time, one after another.
+    fn share(&self, by: By) -> Option<Duration> {
+        let addresses = u32::try_from(self.ask.addresses.len()).unwrap_or(u32::MAX);
+        by.timeout()?.checked_div(addresses)
+    }
+
+    /// Where the time is over and addresses are left that were not tried (this process may have been
+    /// stopped), they have theirs now, once.
+    pub(super) fn hurry(&mut self, now: Instant, by: By) -> bool {
+        if self.is_late || self.next >= self.ask.addresses.len() {
+            return false;
+        }
+        self.is_late = true;
+        self.next_at = Some(now);
+        self.deadline = self.share(by).and_then(|share| now.checked_add(share));
+        true
     }
 
     /// Nobody is waited for any longer.

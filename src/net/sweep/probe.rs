@@ -108,8 +108,10 @@ impl<'a> Prober<'a> {
     fn open(&self, to: SocketAddr) -> Result<Socket, Attempt> {
         let failed = |error| attempt_at(to, None, error);
         let socket = self.how.options.caller(to).map_err(failed)?;
-        // Without it nobody tells what is prohibited from what is unreachable.
-        os::set_icmp_reports(&socket, to.is_ipv6()).map_err(failed)?;
+        // Without it nobody tells what is prohibited from what is unreachable. MPTCP has it not.
+        if !self.how.options.are_mptcp() {
+            os::set_icmp_reports(&socket, to.is_ipv6()).map_err(failed)?;
+        }
         let family = |source: &&SocketAddr| source.is_ipv4() == to.is_ipv4();
         if let Some(from) = self.how.sources.iter().find(family) {
             let bound = socket
@@ -223,6 +225,10 @@ fn failed(socket: &impl AsFd, error: io::Error) -> Seen {
         Some(libc::ECONNREFUSED) => None,
         _ => os::icmp_error(socket).ok().flatten(),
     };
+    // What a packet filter here says of the packet is less than what it answers.
+    let error = icmp
+        .as_ref()
+        .map_or(error, |icmp| io::Error::from_raw_os_error(icmp.errno));
     Seen::Failed(error, icmp)
 }
 
