@@ -142,7 +142,7 @@ impl Attempt {
     }
 
     /// It may succeed when it is made once more, because something else has changed until then.
-    fn may_pass(&self) -> bool {
+    pub(crate) fn may_pass(&self) -> bool {
         match (self.from, self.error.raw_os_error()) {
             // Whoever has our port may leave it; an address that is not ours does not become ours.
             (Some(_), errno) => errno == Some(libc::EADDRINUSE),
@@ -198,6 +198,8 @@ impl Error {
                 stop: Stop::Expired(what),
                 ..
             } => what.limit == Limit::Connect,
+            // This machine has run out of something.
+            Self::System(_) => true,
             _ => false,
         }
     }

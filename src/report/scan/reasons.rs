@@ -38,7 +38,7 @@ impl Finding<'_> {
             Some((first, others)) if others.iter().all(|other| other == first) => {
                 Some(first.clone())
             }
-            Some(_) => Some(each(self.causes)),
+            Some(_) => Some(each(self.causes, "; ")),
             None => match self.state {
                 PortState::Filtered | PortState::OpenFiltered => Some(NO_ANSWER.to_owned()),
                 PortState::Error => Some("not tested".to_owned()),
@@ -49,7 +49,7 @@ impl Finding<'_> {
 }
 
 /// Every cause behind its address.
-fn each(causes: &[Cause]) -> String {
+pub(super) fn each(causes: &[Cause], between: &str) -> String {
     let mut parts: Vec<String> = causes
         .iter()
         .take(LISTED)
@@ -61,11 +61,11 @@ fn each(causes: &[Cause]) -> String {
     if causes.len() > LISTED {
         parts.push(format!("and {} more", causes.len() - LISTED));
     }
-    parts.join("; ")
+    parts.join(between)
 }
 
 impl Cause {
-    fn address(&self) -> Option<SocketAddr> {
+    pub(super) fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::Attempt(attempt) | Self::Prohibited(attempt) => match attempt.address {
                 Address::Inet(address) => Some(address),

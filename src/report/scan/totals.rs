@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    super::messages::{LISTED, duration, expired},
+    super::messages::{self, LISTED, duration, expired},
     Cause, Report, Subject,
+    reasons::each,
 };
 use crate::{
     outcome::{Expired, PortState, Tally},
@@ -16,8 +17,8 @@ use crate::{
 pub(crate) struct Unmet<'a> {
     /// What was tested.
     pub subject: Subject<'a>,
-    /// Why it was not open when it was tested last, as far as that is known.
-    pub cause: Option<&'a Cause>,
+    /// Why it was not open when it was tested last; there is none if it was.
+    pub causes: &'a [Cause],
 }
 
 /// What is counted.
@@ -73,11 +74,16 @@ fn counts(tally: Tally, kind: Kind, took: Duration) -> String {
 }
 
 fn not_in_time(wait: &Wait, first: Option<Expired>, unmet: &[Unmet<'_>]) -> String {
-    let state = match (wait.any && unmet.len() > 1, wait.invert) {
-        (false, false) => "not open".to_owned(),
-        (false, true) => "still open".to_owned(),
-        (true, false) => format!("none of {} is open", thousands(unmet.len() as u64)),
-        (true, true) => format!("all {} are still open", thousands(unmet.len() as u64)),
+    let count = thousands(unmet.len() as u64);
+    let open = unmet.iter().all(|one| one.causes.is_empty());
+    let state = match (wait.any && unmet.len() > 1, wait.invert, open) {
+        (false, false, _) => "not open".to_owned(),
+        (true, false, _) => format!("none of {count} is open"),
+        (false, true, true) => "still open".to_owned(),
+        (true, true, true) => format!("all {count} are still open"),
+        // Of a name without an address nobody knows.
+        (false, true, false) => "not seen closed".to_owned(),
+        (true, true, false) => format!("none of {count} was seen closed"),
     };
     let limit = wait
         .limit
@@ -99,15 +105,24 @@ fn not_in_time(wait: &Wait, first: Option<Expired>, unmet: &[Unmet<'_>]) -> Stri
 impl Unmet<'_> {
     fn words(&self) -> String {
         let name = self.subject.name();
+        let host = match self.causes {
+            [only] => only
+                .address()
+                .map(|address| messages::host(&address.into()))
+                .filter(|address| *address != name)
+                .map_or_else(|| name.clone(), |address| format!("{name} ({address})")),
+            _ => name,
+        };
         let called = match self.subject {
             Subject::Port {
                 port, datagrams, ..
-            } => format!("{name} port {port}{}", if datagrams { "/udp" } else { "" }),
-            Subject::Socket(_) => name,
+            } => format!("{host} port {port}{}", if datagrams { "/udp" } else { "" }),
+            Subject::Socket(_) => host,
         };
-        match self.cause {
-            Some(cause) => format!("{called}: {}", cause.words()),
-            None => called,
+        match self.causes {
+            [] => called,
+            [only] => format!("{called}: {}", only.words()),
+            several => format!("{called}: {}", each(several, ", ")),
         }
     }
 }
@@ -214,18 +229,18 @@ mod tests {
         let unmet = [
             Unmet {
                 subject: port(&db, 5432, false),
-                cause: Some(&refused),
+                causes: std::slice::from_ref(&refused),
             },
             Unmet {
                 subject: port(&cache, 6379, true),
-                cause: Some(&unknown),
+                causes: std::slice::from_ref(&unknown),
             },
             Unmet {
                 subject: Subject::Socket(&path),
-                cause: None,
+                causes: &[],
             },
         ];
-        let list = "db port 5432: Connection refused; cache port 6379/udp: cannot be looked up: \
+        let list = "db (192.0.2.1) port 5432: Connection refused; cache port 6379/udp: cannot be looked up: \
                     Name or service not known; /run/s";
         let said = |any, invert, unmet| not_in_time(&waiting(any, invert), None, unmet);
         let limit = "after 30s (--wait-for): ";
@@ -247,7 +262,7 @@ mod tests {
         );
         assert_eq!(
             said(true, true, &unmet),
-            format!("all 3 are still open {limit}{list}")
+            format!("none of 3 was seen closed {limit}{list}")
         );
         let total = Expired {
             limit: Limit::Total,
@@ -269,7 +284,7 @@ mod tests {
                     port,
                     datagrams: false,
                 },
-                cause: None,
+                causes: &[],
             })
             .collect();
         let line = not_in_time(&waiting(false, false), None, &unmet);

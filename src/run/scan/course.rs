@@ -11,7 +11,7 @@ use super::Stage;
 use crate::{
     event::Deadline,
     net::{self, Attempt, Phase},
-    outcome::{PortState, Setback},
+    outcome::PortState,
     proxy::Failure,
     report::Cause,
 };
@@ -107,20 +107,16 @@ impl Verdict {
         }
     }
 
-    /// What was asked for makes no sense, or somebody does not trust us: no time mends that.
-    /// `numeric` says that names are not looked up, so that none becomes known (`-n`).
+    /// No time mends that: what was asked for makes no sense, or somebody does not trust us. `numeric`
+    /// says that names are not looked up, so that none becomes known (`-n`).
     pub(super) fn is_mistake(&self, numeric: bool) -> bool {
-        self.causes.iter().any(|cause| {
-            let setback = match cause {
-                Cause::Lookup(error @ net::Error::Lookup { .. }) => {
-                    return !error.may_pass(numeric);
-                }
-                Cause::Lookup(error) => error.setback(),
-                Cause::Proxy(failure) => failure.setback(),
-                _ => return false,
-            };
-            matches!(setback, Setback::Usage | Setback::NotTrusted)
-        })
+        let mended = |cause: &Cause| match cause {
+            Cause::Lookup(error) => error.may_pass(numeric),
+            Cause::Proxy(failure) => failure.may_pass(numeric),
+            Cause::Attempt(attempt) => attempt.may_pass(),
+            Cause::Prohibited(_) | Cause::Silence(_) => true,
+        };
+        !self.causes.is_empty() && !self.causes.iter().any(mended)
     }
 
     /// Whether nothing is different.

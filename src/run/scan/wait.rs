@@ -1,7 +1,8 @@
 //! Each until it is open, or no longer; then a command takes our place.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    io,
     net::SocketAddr,
     ops::ControlFlow,
     sync::Arc,
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     event::Deadline,
-    net::{self, Phase},
+    net::{self, Attempt, Phase},
     outcome::{Expired, Limit, PortState, Status, Stop},
     plan::Wait,
     process,
@@ -35,9 +36,7 @@ pub(super) fn run(
     let deadline = Deadline::after(Instant::now(), goal.limit, Limit::Wait).or(stage.total);
     let mut course = Waiting::new(teller, names, goal);
     let waited = way.go(stage, &mut course, deadline);
-    let Waiting {
-        ones, asking, end, ..
-    } = course;
+    let Waiting { ones, end, .. } = course;
     // What was found last has ended the wait, and is told as well.
     let _ = teller.pause();
     if let Some(status) = teller.failure() {
@@ -52,10 +51,7 @@ pub(super) fn run(
                 stop: Stop::Expired(what),
                 ..
             }),
-        ) => {
-            let asking: HashSet<usize> = asking.into_values().flatten().collect();
-            expired(teller, goal, what, ones, &asking)
-        }
+        ) => expired(teller, goal, what, ones),
         (None, Err(error)) => teller.not_tested(&error, None),
         (None, Ok(())) => Status::NotStarted,
     }
@@ -83,24 +79,13 @@ fn proceed(stage: &mut Stage, teller: &mut Teller<'_>, goal: &Wait) -> Status {
     process::not_executed(&error)
 }
 
-/// Names those that are not. Of some, which are called by their ids, it was still waited for the
-/// address.
-fn expired(
-    teller: &mut Teller<'_>,
-    goal: &Wait,
-    what: Expired,
-    ones: Vec<One>,
-    asking: &HashSet<usize>,
-) -> Status {
+/// Names those that are not.
+fn expired(teller: &mut Teller<'_>, goal: &Wait, what: Expired, ones: Vec<One>) -> Status {
     let is_datagrams = teller.scan.is_datagrams();
     let unmet: Vec<(At, Verdict)> = ones
         .into_iter()
-        .enumerate()
-        .filter(|(_, one)| !one.is_met)
-        .map(|(id, one)| {
-            let first = || unanswered(what, asking.contains(&id), is_datagrams);
-            (one.at, one.last.unwrap_or_else(first))
-        })
+        .filter(|one| !one.is_met)
+        .map(|one| (one.at, one.last_word(what, is_datagrams)))
         .collect();
     for (at, verdict) in &unmet {
         if teller.result(*at, verdict).is_break() {
@@ -119,10 +104,10 @@ fn expired(
             Some(Unmet {
                 subject: roster.subject(*at)?,
                 // What is open has no other reason.
-                cause: verdict
-                    .causes
-                    .last()
-                    .filter(|_| verdict.state != PortState::Open),
+                causes: match verdict.state {
+                    PortState::Open => &[],
+                    _ => &verdict.causes,
+                },
             })
         })
         .collect();
@@ -131,30 +116,76 @@ fn expired(
     Status::Expired
 }
 
-/// What is known of one whose first test was not over: nobody has answered, neither the name service
-/// nor the port.
-fn unanswered(what: Expired, is_lookup: bool, is_datagrams: bool) -> Verdict {
-    let stop = Stop::Expired(what);
-    let (state, cause) = match (is_lookup, is_datagrams) {
-        (true, _) => (
-            PortState::Error,
-            Cause::Lookup(net::Error::stopped(Phase::Lookup)(stop)),
-        ),
-        (false, false) => (PortState::Filtered, Cause::Proxy(Failure::Stopped(stop))),
-        (false, true) => (
-            PortState::OpenFiltered,
-            Cause::Proxy(Failure::Stopped(stop)),
-        ),
-    };
-    Verdict::not_open(state, cause)
-}
+/// One of the host's addresses; none where all of them are tested together, or there is none.
+type Which = Option<SocketAddr>;
 
 /// One of those that are waited for.
 struct One {
     at: At,
     is_met: bool,
-    /// What was found last.
-    last: Option<Verdict>,
+    /// Whether its next test has a time, or waits for the host's addresses.
+    is_planned: bool,
+    /// Which of its addresses are being tested.
+    under_way: Vec<Which>,
+    /// What was found last at each of them.
+    last: BTreeMap<Which, Verdict>,
+}
+
+impl One {
+    fn new(at: At) -> Self {
+        Self {
+            at,
+            is_met: false,
+            is_planned: true,
+            under_way: Vec::new(),
+            last: BTreeMap::new(),
+        }
+    }
+
+    /// What is known of it when the time is over: of each address what was found there last, and of
+    /// those that have not answered yet that nobody has.
+    fn last_word(self, what: Expired, is_datagrams: bool) -> Verdict {
+        let Self {
+            under_way,
+            mut last,
+            ..
+        } = self;
+        for which in under_way {
+            last.entry(which)
+                .or_insert_with(|| unanswered(what, which, is_datagrams));
+        }
+        let all = last.into_values().reduce(|one, other| {
+            let (mut best, other) = match one.state <= other.state {
+                true => (one, other),
+                false => (other, one),
+            };
+            best.causes.extend(other.causes);
+            best
+        });
+        // Not even the name service has answered.
+        all.unwrap_or_else(|| {
+            let error = net::Error::stopped(Phase::Lookup)(Stop::Expired(what));
+            Verdict::not_open(PortState::Error, Cause::Lookup(error))
+        })
+    }
+}
+
+/// What is known of an address whose first test was not over.
+fn unanswered(what: Expired, which: Which, is_datagrams: bool) -> Verdict {
+    let state = match is_datagrams {
+        false => PortState::Filtered,
+        true => PortState::OpenFiltered,
+    };
+    let cause = match which {
+        Some(address) if is_datagrams => Cause::Silence(address),
+        Some(address) => Cause::Attempt(Attempt {
+            address: address.into(),
+            from: None,
+            error: io::ErrorKind::TimedOut.into(),
+        }),
+        None => Cause::Proxy(Failure::Stopped(Stop::Expired(what))),
+    };
+    Verdict::not_open(state, cause)
 }
 
 /// Why the wait is over.
@@ -170,15 +201,20 @@ struct Waiting<'t, 'a> {
     names: Option<Names<'a>>,
     any: bool,
     invert: bool,
-    /// By id.
     ones: Vec<One>,
     unmet: usize,
-    /// When which is to be tested.
+    /// When which of them is to be tested.
     due: BTreeSet<(Instant, usize)>,
     /// Which wait for a host's addresses, by its number.
     asking: HashMap<usize, Vec<usize>>,
-    /// Which can be tested now.
-    ready: VecDeque<(usize, Arc<[SocketAddr]>)>,
+    /// What has been looked up, and until when that holds.
+    known: HashMap<usize, (Instant, Arc<[SocketAddr]>)>,
+    /// What can be tested now.
+    ready: VecDeque<(usize, Which, Arc<[SocketAddr]>)>,
+    /// What is being tested, by id.
+    tests: HashMap<u64, (usize, Which)>,
+    /// How many tests there have been.
+    count: u64,
     backoff: Backoff,
     end: Option<End>,
 }
@@ -186,36 +222,40 @@ struct Waiting<'t, 'a> {
 impl<'t, 'a> Waiting<'t, 'a> {
     fn new(teller: &'t mut Teller<'a>, names: Option<Names<'a>>, goal: &Wait) -> Self {
         let began = Instant::now();
-        let one = |at| One {
-            at,
-            is_met: false,
-            last: None,
-        };
-        let ones: Vec<One> = teller.roster.iter().map(one).collect();
+        let ones: Vec<One> = teller.roster.iter().map(One::new).collect();
         Self {
             teller,
             names,
             any: goal.any,
             invert: goal.invert,
             unmet: ones.len(),
-            due: (0..ones.len()).map(|id| (began, id)).collect(),
+            due: (0..ones.len()).map(|one| (began, one)).collect(),
             ones,
             asking: HashMap::new(),
+            known: HashMap::new(),
             ready: VecDeque::new(),
+            tests: HashMap::new(),
+            count: 0,
             backoff: Backoff::new(began),
             end: None,
         }
     }
 
-    /// Begins to look up the host of one whose time has come.
-    fn prepare(&mut self, id: usize) {
-        let (Some(names), Some(one)) = (&self.names, self.ones.get(id)) else {
-            return self.ready.push_back((id, Arc::default()));
+    /// The time of one has come: its host is looked up, but not again for each of its ports.
+    fn prepare(&mut self, number: usize, now: Instant) {
+        let (Some(names), Some(one)) = (&self.names, self.ones.get(number)) else {
+            return self.begin(number, &Arc::default());
         };
         let (place, _) = one.at;
         let host = names.host_of(place);
+        if let Some((until, addresses)) = self.known.get(&host)
+            && now < *until
+        {
+            let addresses = Arc::clone(addresses);
+            return self.begin(number, &addresses);
+        }
         let waiting = self.asking.entry(host).or_default();
-        waiting.push(id);
+        waiting.push(number);
         // The others ask already.
         if let [_] = waiting.as_slice() {
             names.start(host);
@@ -223,20 +263,62 @@ impl<'t, 'a> Waiting<'t, 'a> {
     }
 
     /// A host has been looked up.
-    fn looked_up(&mut self, host: usize, addresses: &Addresses) {
-        for id in self.asking.remove(&host).unwrap_or_default() {
-            match addresses {
-                Ok(addresses) => self.ready.push_back((id, Arc::clone(addresses))),
-                Err(error) => {
+    fn looked_up(&mut self, host: usize, answer: Addresses, now: Instant) {
+        let waiting = self.asking.remove(&host).unwrap_or_default();
+        match answer {
+            Ok(addresses) => {
+                let until = now + self.backoff.pause(now);
+                self.known.insert(host, (until, Arc::clone(&addresses)));
+                for number in waiting {
+                    self.begin(number, &addresses);
+                }
+            }
+            Err(error) => {
+                for number in waiting {
+                    if let Some(one) = self.ones.get_mut(number) {
+                        one.is_planned = false;
+                        // Addresses of old are no more.
+                        one.last.retain(|which, _| which.is_none());
+                    }
                     let cause = Cause::Lookup(error.again());
-                    self.not_met(id, Verdict::not_open(PortState::Error, cause));
+                    self.not_met(number, None, Verdict::not_open(PortState::Error, cause));
                 }
             }
         }
     }
 
-    fn met(&mut self, id: usize, verdict: &Verdict) -> ControlFlow<()> {
-        if let Some(one) = self.ones.get_mut(id) {
+    /// Tests each address that is not being tested: one that does not answer must not hold up the one
+    /// that refuses until now. Only all of them together can be closed.
+    fn begin(&mut self, number: usize, addresses: &Arc<[SocketAddr]>) {
+        let Some(one) = self.ones.get_mut(number) else {
+            return;
+        };
+        one.is_planned = false;
+        let together = self.invert || addresses.is_empty();
+        if !together {
+            let is_known = |which: &Which| which.is_some_and(|one| addresses.contains(&one));
+            one.last.retain(|which, _| is_known(which));
+        }
+        let all = [None];
+        let each = addresses.iter().copied().map(Some);
+        let which: Vec<Which> = match together {
+            true => all.into(),
+            false => each.collect(),
+        };
+        for which in which {
+            if !one.under_way.contains(&which) {
+                one.under_way.push(which);
+                let addresses = match which {
+                    Some(address) => [address].into(),
+                    None => Arc::clone(addresses),
+                };
+                self.ready.push_back((number, which, addresses));
+            }
+        }
+    }
+
+    fn met(&mut self, number: usize, verdict: &Verdict) -> ControlFlow<()> {
+        if let Some(one) = self.ones.get_mut(number) {
             one.is_met = true;
             self.unmet = self.unmet.saturating_sub(1);
             self.teller.tell(one.at, verdict, None)?;
@@ -248,47 +330,57 @@ impl<'t, 'a> Waiting<'t, 'a> {
         ControlFlow::Continue(())
     }
 
-    fn not_met(&mut self, id: usize, verdict: Verdict) {
-        let Some(one) = self.ones.get_mut(id) else {
+    fn not_met(&mut self, number: usize, which: Which, verdict: Verdict) {
+        let Some(one) = self.ones.get_mut(number) else {
             return;
         };
-        if verdict.is_mistake(self.teller.numeric) {
+        // The same once more is no news.
+        let last = one.last.get(&which);
+        if last.is_none_or(|last| !last.is_like(&verdict)) {
+            self.teller.news(one.at, &verdict);
+        }
+        one.last.insert(which, verdict);
+        let numeric = self.teller.numeric;
+        let hopeless = || one.last.values().all(|last| last.is_mistake(numeric));
+        if one.under_way.is_empty()
+            && hopeless()
+            && let Some((_, verdict)) = one.last.pop_first()
+        {
             self.end = Some(End::Mistake(one.at, verdict));
             return;
         }
-        // The same once more is no news.
-        if one.last.as_ref().is_none_or(|last| !last.is_like(&verdict)) {
-            self.teller.news(one.at, &verdict);
+        if !one.is_planned {
+            one.is_planned = true;
+            let now = Instant::now();
+            self.due.insert((now + self.backoff.pause(now), number));
         }
-        one.last = Some(verdict);
-        let now = Instant::now();
-        let pause = self.backoff.pause(now);
-        self.due.insert((now + pause, id));
     }
 }
 
 impl Course for Waiting<'_, '_> {
     fn next(&mut self, now: Instant) -> Next {
         loop {
-            while let Some((host, addresses)) = self.names.as_ref().and_then(Names::next) {
-                self.looked_up(host, &addresses);
+            while let Some((host, answer)) = self.names.as_ref().and_then(Names::next) {
+                self.looked_up(host, answer, now);
             }
             if self.end.is_some() {
                 return Next::End;
             }
-            if let Some((id, addresses)) = self.ready.pop_front()
-                && let Some(one) = self.ones.get(id)
+            if let Some((number, which, addresses)) = self.ready.pop_front()
+                && let Some(one) = self.ones.get(number)
             {
+                self.count += 1;
+                self.tests.insert(self.count, (number, which));
                 return Next::Test(Item {
-                    id: id as u64,
+                    id: self.count,
                     at: one.at,
                     addresses,
                 });
             }
             match self.due.first().copied() {
-                Some((at, id)) if at <= now => {
+                Some((at, number)) if at <= now => {
                     self.due.pop_first();
-                    self.prepare(id);
+                    self.prepare(number, now);
                 }
                 Some((at, _)) => return Next::At(at),
                 None => return Next::Rest,
@@ -299,16 +391,24 @@ impl Course for Waiting<'_, '_> {
     fn found(&mut self, id: u64, verdict: Verdict) -> ControlFlow<()> {
         use PortState::{Closed, Filtered, Open, Unreachable};
 
-        let id = usize::try_from(id).unwrap_or(usize::MAX);
+        let Some((number, which)) = self.tests.remove(&id) else {
+            return ControlFlow::Continue(());
+        };
+        if let Some(one) = self.ones.get_mut(number) {
+            one.under_way.retain(|other| *other != which);
+            if one.is_met {
+                return ControlFlow::Continue(());
+            }
+        }
         let is_met = match verdict.state {
             Open => !self.invert,
             Closed | Filtered | Unreachable => self.invert,
             _ => false,
         };
         if is_met {
-            return self.met(id, &verdict);
+            return self.met(number, &verdict);
         }
-        self.not_met(id, verdict);
+        self.not_met(number, which, verdict);
         match self.end {
             Some(_) => ControlFlow::Break(()),
             None => ControlFlow::Continue(()),
