@@ -146,8 +146,9 @@ impl Attempt {
         match (self.from, self.error.raw_os_error()) {
             // Whoever has our port may leave it; an address that is not ours does not become ours.
             (Some(_), errno) => errno == Some(libc::EADDRINUSE),
-            // What is not the system's word tells what else is there, or is about an option.
-            (None, None) => false,
+            // Nobody has answered; otherwise what is not the system's word tells what else is there, or
+            // is about an option.
+            (None, None) => self.error.kind() == io::ErrorKind::TimedOut,
             // The local address is of the other family, or a zone is missing.
             (None, Some(libc::EAFNOSUPPORT | libc::EINVAL)) => false,
             (None, Some(_)) => true,

@@ -172,7 +172,7 @@ impl<'a> Teller<'a> {
         self.progress.clear();
         let next = next.or_else(|| self.roster.iter().next());
         if let Some(subject) = next.and_then(|at| self.roster.subject(at)) {
-            self.report.not_tested(error, &subject, self.scan.is_one());
+            self.report.not_tested(error, &subject, self.is_silent());
         }
         error.setback().of_probe().status()
     }
@@ -181,7 +181,15 @@ impl<'a> Teller<'a> {
     pub(super) fn not_sensible(&mut self, at: At, verdict: &Verdict) -> Status {
         match verdict.causes.first() {
             Some(Cause::Lookup(error)) => self.not_tested(error, Some(at)),
-            _ => self.not_tested_through(at, verdict),
+            Some(Cause::Proxy(_)) => self.not_tested_through(at, verdict),
+            _ => {
+                self.progress.clear();
+                if let Some(finding) = self.finding(at, verdict) {
+                    self.report.found(&finding);
+                    self.untested.tell(&self.report, &finding);
+                }
+                Status::NotStarted
+            }
         }
     }
 
@@ -197,11 +205,16 @@ impl<'a> Teller<'a> {
                 proxy: Some(proxy), ..
             } = &ports.probe
         {
-            let alone = self.scan.is_one();
+            let alone = self.is_silent();
             self.report
                 .not_tested_through(failure, &proxy.server, &subject, alone);
         }
         failure.setback().of_probe().status()
+    }
+
+    /// Whether the exit status is enough: of one port whose state is all that is asked for.
+    fn is_silent(&self) -> bool {
+        self.scan.is_one() && matches!(self.scan.goal, Goal::Survey(_))
     }
 
     fn finding<'v>(&self, at: At, verdict: &'v Verdict) -> Option<Finding<'v>>

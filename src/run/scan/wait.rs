@@ -334,20 +334,22 @@ impl<'t, 'a> Waiting<'t, 'a> {
         let Some(one) = self.ones.get_mut(number) else {
             return;
         };
-        // The same once more is no news.
-        let last = one.last.get(&which);
-        if last.is_none_or(|last| !last.is_like(&verdict)) {
-            self.teller.news(one.at, &verdict);
-        }
-        one.last.insert(which, verdict);
         let numeric = self.teller.numeric;
-        let hopeless = || one.last.values().all(|last| last.is_mistake(numeric));
+        let is_news = one
+            .last
+            .get(&which)
+            .is_none_or(|last| !last.is_like(&verdict));
+        one.last.insert(which, verdict);
         if one.under_way.is_empty()
-            && hopeless()
+            && one.last.values().all(|last| last.is_mistake(numeric))
             && let Some((_, verdict)) = one.last.pop_first()
         {
             self.end = Some(End::Mistake(one.at, verdict));
             return;
+        }
+        // The same once more is none.
+        if is_news && let Some(verdict) = one.last.get(&which) {
+            self.teller.news(one.at, verdict);
         }
         if !one.is_planned {
             one.is_planned = true;

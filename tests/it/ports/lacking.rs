@@ -163,3 +163,21 @@ fn without_a_port_for_our_own_end_nothing_is_known() {
         done.took
     );
 }
+
+/// A loop that has nothing under way waits for the other one, which has.
+#[test]
+fn two_loops_share_what_is_scarce() {
+    needs!("root", "nft");
+    let net = Net::new();
+    net.sh("sysctl -qw net.ipv4.ip_local_port_range='40000 40019'");
+    net.drop_input("tcp dport 20001 drop");
+    let ports = ["20001"; 1100].join(",");
+    let words = ["-z", "--json", "-w", "2.5", "--max-time", "6"];
+    let done = net
+        .tool(Tool::oxnc(&words))
+        .args(&["127.0.0.1", &ports])
+        .run();
+    let told = records(done.exits(124));
+    assert!(told.len() >= 20, "{}", told.len());
+    assert!(told.iter().all(|record| state(record) == "filtered"));
+}

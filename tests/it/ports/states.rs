@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{Ipv6Addr, UdpSocket},
+    net::{Ipv4Addr, Ipv6Addr, UdpSocket},
     time::Duration,
 };
 
@@ -280,4 +280,39 @@ fn thousands_of_silent_ports_are_waited_for_at_the_same_time() {
         counted(done.exits(1).wrote(b"")),
         "5,000 ports: 5,000 filtered"
     );
+}
+
+/// Nobody has said so.
+#[test]
+fn silence_that_the_kernel_has_enough_of_is_not_prohibited() {
+    needs!("root", "nft");
+    let net = Net::new();
+    net.sh("sysctl -qw net.ipv4.tcp_syn_retries=1");
+    net.drop_input("tcp dport 4000 drop");
+    let words = ["-z", "--json", "-w", "30", "127.0.0.1", "4000"];
+    let done = net.tool(Tool::oxnc(&words)).run();
+    let records = records(done.exits(1));
+    assert_eq!(state(&records[0]), "filtered");
+    assert_eq!(records[0]["error"], "no answer");
+}
+
+#[test]
+fn multipath_tcp_finds_the_same() {
+    needs!("root", "nft");
+    let net = Net::new();
+    let _server = net.inside(|| Server::on((Ipv4Addr::LOCALHOST, 4000)));
+    net.drop_input("tcp dport 4002 drop");
+    let words = [
+        "-z",
+        "--mptcp",
+        "--json",
+        "-w",
+        "0.5",
+        "127.0.0.1",
+        "4000-4002",
+    ];
+    let done = net.tool(Tool::oxnc(&words)).run();
+    let records = records(done.exits(0));
+    let states: Vec<&str> = records.iter().map(state).collect();
+    assert_eq!(states, ["open", "closed", "filtered"]);
 }

@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 use super::{Ports, counted, in_table, port, records, state};
-use crate::util::{Net, Server, Spot, Tool, Trace};
+use crate::util::{Net, Server, Signal, Spot, Tool, Trace, ms};
 
 #[test]
 fn a_word_may_be_a_host_and_its_ports() {
@@ -225,4 +225,42 @@ fn the_path_of_a_socket_moves_no_terminal() {
         assert!(!line.contains(harmful), "{line:?}");
     }
     assert!(text.contains(r"a\x20\x1b[2J\x0a\xff unix open"), "{text}");
+}
+
+/// A namespace in which `both` is an address that drops what it gets, and one on which a server is.
+fn half_dead() -> (Net, Server) {
+    let net = Net::new();
+    net.file("hosts", "2001:db8::9 both\n127.0.0.1 both\n");
+    net.sh("ip addr add 2001:db8::9/128 dev lo nodad");
+    net.drop_input("ip6 daddr 2001:db8::9 drop");
+    let server = net.inside(|| Server::on((Ipv4Addr::LOCALHOST, 4000)));
+    (net, server)
+}
+
+#[test]
+fn each_address_has_its_turn_however_short_the_time_is() {
+    needs!("root", "nft");
+    let (net, _server) = half_dead();
+    for time in ["0.1", "0.2", "1"] {
+        let words = ["-z", "--json", "-w", time, "both", "4000"];
+        let done = net.tool(Tool::oxnc(&words)).run();
+        let records = records(done.exits(0));
+        assert_eq!(records[0]["address"], "127.0.0.1", "{time}");
+    }
+}
+
+/// Whose time is over because this process was stopped has not been asked.
+#[test]
+fn an_address_that_had_no_turn_has_it_late() {
+    needs!("root", "nft");
+    let (net, _server) = half_dead();
+    // Before the second address has its turn.
+    let run = net
+        .tool(Tool::oxnc(&["-z", "-w", "0.5", "both", "4000"]))
+        .start();
+    run.runs_on_for(ms(50));
+    run.signal(Signal::STOP);
+    run.runs_on_for(ms(700));
+    run.signal(Signal::CONT);
+    run.wait().exits(0);
 }

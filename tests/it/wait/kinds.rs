@@ -261,7 +261,10 @@ fn a_name_without_an_address_is_not_closed() {
     net.file("nsswitch.conf", "hosts: files\n");
     let words = ["--wait-for", "0.3", "--invert", "nobody:80"];
     let done = net.tool(Tool::oxnc(&words)).run();
-    done.fails(124, &["still open", "nobody port 80: cannot be looked up"]);
+    done.fails(
+        124,
+        &["not seen closed", "nobody port 80: cannot be looked up"],
+    );
 }
 
 #[test]

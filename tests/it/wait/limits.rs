@@ -48,7 +48,7 @@ fn every_kind_of_target_has_its_name_and_its_reason() {
             "192.0.2.1:1",
             "nobody:80"
         ]),
-        "both port 22: Connection refused; 127.0.0.1 port 4001: no answer; \
+        "both port 22: 127.0.0.1: Connection refused, ::1: Connection refused; 127.0.0.1 port 4001: no answer; \
          127.0.0.1 port 4002: prohibited (ICMP); 192.0.2.1 port 1: No route to host; \
          nobody port 80: cannot be looked up: Name or service not known\n"
     );

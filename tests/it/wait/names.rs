@@ -1,7 +1,9 @@
 //! Names that somebody still has to learn.
 
+use std::time::Instant;
+
 use super::{lines_with, missing, silent, wait};
-use crate::util::{Net, Server, Tool, Udp, ms};
+use crate::util::{Net, Server, Tool, Trace, Udp, ms};
 
 /// A namespace that knows no names but these.
 fn knowing(hosts: &str) -> Net {
@@ -80,11 +82,10 @@ fn what_makes_no_sense_is_not_waited_for() {
     done.fails(2, &["nope0"]).took_about(ms(0));
     let done = wait(&["127.0.0.1", "no-such-service"]).run();
     done.fails(2, &["no-such-service"]).took_about(ms(0));
-    let done = wait(&["-s", "192.0.2.77", "127.0.0.1:1"]);
-    done.arg("-w0.1")
-        .arg("--wait-for=0.3")
-        .run()
-        .fails(124, &["192.0.2.77"]);
+    let done = wait(&["-s", "192.0.2.77", "127.0.0.1:1"]).run();
+    done.fails(1, &["192.0.2.77"]).took_about(ms(0));
+    let done = wait(&["-n", "localhost:1"]).run();
+    done.fails(1, &["localhost"]).took_about(ms(0));
 }
 
 #[test]
@@ -100,4 +101,38 @@ fn a_name_service_that_does_not_answer_is_why() {
     done.fails(124, &[why]).took_about(ms(500));
     let line = String::from_utf8_lossy(&done.stdout);
     assert!(line.contains(r#""state":"error""#), "{line}");
+}
+
+/// One that drops what it gets must not hold up the one that refuses.
+#[test]
+fn an_address_that_is_silent_does_not_hold_up_the_other_one() {
+    needs!("root", "nft");
+    let net = knowing("2001:db8::9 both\n127.0.0.1 both\n");
+    net.sh("ip addr add 2001:db8::9/128 dev lo nodad");
+    net.drop_input("ip6 daddr 2001:db8::9 drop");
+    let server = net.inside(Server::closed);
+    let word = format!("both:{}", server.port());
+    let run = net.tool(wait(&["-v", "-w", "15", &word])).start();
+    missing(&run, "Connection refused");
+    run.runs_on_for(ms(400));
+    let opened = Instant::now();
+    server.open();
+    run.wait().exits(0);
+    assert!(opened.elapsed() < ms(5000), "it waited for the silent one");
+}
+
+/// Many ports of a host are one question to the name service, not many.
+#[test]
+fn a_host_is_looked_up_once_for_all_its_ports() {
+    needs!("root", "strace");
+    let net = knowing("127.0.0.1 many\n");
+    let tool = Tool::oxnc(&["--wait-for", "1", "many:4000-4099"]);
+    let (trace, tool) = Trace::of(tool, &["-e", "trace=openat"]);
+    net.tool(tool).run().exits(124);
+    let lines = trace.lines();
+    let lookups = lines
+        .iter()
+        .filter(|line| line.contains("\"/etc/hosts\""))
+        .count();
+    assert!((2..200).contains(&lookups), "{lookups} lookups");
 }

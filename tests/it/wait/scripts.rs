@@ -107,8 +107,11 @@ fn with_set_e_a_script_ends_where_nobody_has_come() {
     let site = Site::new();
     let script = "set -e\noxnc --wait-for 0.2 db:5432 cache:6379\necho not reached";
     site.each(script, &[], |done| {
-        done.fails(124, &["db port 5432", "cache port 6379"])
-            .wrote(b"");
+        done.fails(
+            124,
+            &["db (127.0.0.2) port 5432", "cache (127.0.0.3) port 6379"],
+        )
+        .wrote(b"");
     });
     let site = Site::up();
     let script = "set -eu\noxnc --wait-for 30 db:5432 cache:6379\necho reached";
