@@ -177,7 +177,10 @@ mod tests {
 
     #[test]
     fn what_the_last_look_finds_is_why_there_is_no_command() {
-        assert_eq!(become_command("exec env OXNC_TEST_STOP=1", &["pwd"])[1], "stopped");
+        assert_eq!(
+            become_command("exec env OXNC_TEST_STOP=1", &["pwd"])[1],
+            "stopped"
+        );
         assert_eq!(become_command("exec", &[])[1], "126 true");
     }
 }

@@ -245,7 +245,10 @@ fn another_failure_than_the_one_before_is_told() {
     }
     let done = run.wait();
     let told: Vec<_> = done.exits(1).stderr.lines().collect();
-    let told: Vec<_> = told.iter().filter(|line| line.contains("refuses")).collect();
+    let told: Vec<_> = told
+        .iter()
+        .filter(|line| line.contains("refuses"))
+        .collect();
     let [refused, unreachable, last] = told[..] else {
         panic!("{told:?}");
     };

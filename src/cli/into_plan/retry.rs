@@ -15,7 +15,9 @@ impl Words {
         ])?;
         if let (Some(None), false, [number, _, _]) =
             (self.connecting.retry, self.names.unix, &*self.operands)
-            && number.to_str().is_some_and(|word| word.parse::<u32>().is_ok())
+            && number
+                .to_str()
+                .is_some_and(|word| word.parse::<u32>().is_ok())
         {
             let extra = too_many(number);
             let number = number.to_string_lossy();
