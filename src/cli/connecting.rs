@@ -60,7 +60,7 @@ pub(super) struct Connecting {
         long = "retry",
         value_name = "N",
         value_hint = ValueHint::Other,
-        value_parser = values::count(),
+        value_parser = values::tries(),
         num_args = 0..=1,
         require_equals = true,
         hide_short_help = true

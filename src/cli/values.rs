@@ -50,6 +50,11 @@ pub(super) fn count() -> impl TypedValueParser<Value = u32> {
     value(|word| read("value", word, |text| parse_number(text, 1..=u32::MAX)))
 }
 
+/// How many more; none is a number, too.
+pub(super) fn tries() -> impl TypedValueParser<Value = u32> {
+    value(|word| read("value", word, |text| parse_number(text, 0..=u32::MAX)))
+}
+
 /// How many ports are tested at once.
 pub(super) fn parallel() -> impl TypedValueParser<Value = u32> {
     value(|word| read("value", word, |text| parse_number(text, 1..=65_535)))

@@ -32,6 +32,16 @@ pub(super) fn remember_signals() {
     IGNORED.store(bits, Ordering::Relaxed);
 }
 
+/// Ends what we do about the signals that end a run: from here on they kill, as they do by default.
+/// Those that we were started to ignore are ignored as before.
+pub(crate) fn give_signals_back() {
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
+        if !is_ignored(signal) {
+            set_action(signal, libc::SIG_DFL);
+        }
+    }
+}
+
 /// Replaces this process by a command, and returns only if that fails.
 ///
 /// What the kernel does by itself: signals that we catch become their defaults, those that are
@@ -52,7 +62,7 @@ pub(crate) fn exec(program: &OsString, arguments: &[OsString]) -> io::Error {
     }
     let error = command.exec();
     // Whoever tells of the failure is not to die of a reader that has left.
-    ignore(libc::SIGPIPE);
+    set_action(libc::SIGPIPE, libc::SIG_IGN);
     error
 }
 
@@ -60,17 +70,18 @@ fn ignore_again() {
     let bits = IGNORED.load(Ordering::Relaxed);
     for (n, signal) in CHANGED.into_iter().enumerate() {
         if bits >> n & 1 == 1 {
-            ignore(signal);
+            set_action(signal, libc::SIG_IGN);
         }
     }
 }
 
-fn ignore(signal: i32) {
-    // SAFETY: sigaction is plain data, for which zero is a value; SIG_IGN runs no code of ours.
+/// `SIG_IGN` or `SIG_DFL`.
+fn set_action(signal: i32, what: libc::sighandler_t) {
+    // SAFETY: sigaction is plain data, for which zero is a value; neither runs code of ours.
     unsafe {
         let mut action: libc::sigaction = mem::zeroed();
-        action.sa_sigaction = libc::SIG_IGN;
-        // It fails only for signals that cannot be ignored.
+        action.sa_sigaction = what;
+        // It fails only for signals of which nothing can be changed.
         libc::sigaction(signal, &raw const action, ptr::null_mut());
     }
 }

@@ -6,15 +6,21 @@ use crate::{os, outcome::Status};
 
 /// Replaces this process by a command: its number, environment and working directory stay, and so
 /// do standard input, output and error. What was changed of the process is undone, as [`os::exec`]
-/// tells. Returns only if that fails, and then the process goes on.
+/// tells. Returns only if that fails, or if something is found at the last look.
 ///
-/// A signal that comes between the last wait and here is lost with the handler that took note of it;
-/// so whoever calls looks at the reactor once more immediately before.
-pub(crate) fn exec(command: &[OsString]) -> io::Error {
-    match command.split_first() {
+/// The command knows nothing of the signals that we have caught. Those that end a run are therefore
+/// given back first: one that came before is found at the last look, and one that comes afterwards
+/// kills.
+pub(crate) fn exec<T>(
+    command: &[OsString],
+    last_look: impl FnOnce() -> Result<(), T>,
+) -> Result<io::Error, T> {
+    os::give_signals_back();
+    last_look()?;
+    Ok(match command.split_first() {
         Some((program, arguments)) => os::exec(program, arguments),
         None => io::ErrorKind::InvalidInput.into(),
-    }
+    })
 }
 
 /// The exit status where a command could not be executed, as shells have it. A directory and a file
@@ -40,6 +46,9 @@ mod tests {
     /// What the part of the process that is replaced is told, a word a line.
     const WORDS: &str = "OXNC_TEST_EXEC";
 
+    /// Whether it finds a reason to stop at the last look.
+    const STOP: &str = "OXNC_TEST_STOP";
+
     /// The part of the process that is replaced. Without words there is nothing to play.
     #[test]
     fn a_run_that_ends_in_a_command() {
@@ -53,7 +62,10 @@ mod tests {
         let _socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let limit = os::raise_descriptor_limit();
         say(&format!("\n{limit}\n"));
-        let error = exec(&command);
+        let error = match exec(&command, || env::var_os(STOP).map_or(Ok(()), Err)) {
+            Ok(error) => error,
+            Err(_) => return say("stopped\n"),
+        };
         let (code, ignored) = (not_executed(&error).code(), os::is_ignored(libc::SIGPIPE));
         say(&format!("{code} {ignored}\n"));
     }
@@ -161,6 +173,14 @@ mod tests {
             let expected = format!("{code} true");
             assert_eq!(become_command("exec", &[word])[1], expected, "{word}");
         }
-        assert_eq!(not_executed(&exec(&[])).code(), 126);
+    }
+
+    #[test]
+    fn what_the_last_look_finds_is_why_there_is_no_command() {
+        assert_eq!(
+            become_command("exec env OXNC_TEST_STOP=1", &["pwd"])[1],
+            "stopped"
+        );
+        assert_eq!(become_command("exec", &[])[1], "126 true");
     }
 }

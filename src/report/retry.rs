@@ -52,13 +52,16 @@ impl Report {
         self.failures(&self.miss_lines(miss));
     }
 
-    /// Another one has, and the next one is after a pause.
-    pub(crate) fn once_more(&self, miss: &Miss<'_>, pause: Duration) {
+    /// Another one has, and the next one is after a pause. The same once more is no news: `told` are
+    /// the lines of the try before.
+    pub(crate) fn once_more(&self, miss: &Miss<'_>, pause: Duration, told: &mut Vec<String>) {
         self.events(|| {
-            self.miss_lines(miss)
-                .iter()
-                .map(|text| super::own(text))
-                .collect()
+            let lines = self.miss_lines(miss);
+            if lines == *told {
+                return Vec::new();
+            }
+            *told = lines;
+            told.iter().map(|text| super::own(text)).collect()
         });
         self.fact(|| {
             let whole = Duration::from_millis(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));

@@ -13,7 +13,7 @@ use crate::{
     net::{self, Dial, Query},
     outcome::{Limit, Status},
     plan::{Connect, Family, Host, Lookup, Plan, Port, Proxy, ProxyNames, ProxyProtocol},
-    proxy::{self, Credentials, Error, Failure, Target, TargetHost},
+    proxy::{self, Credentials, Error, Failure, Refusal, Target, TargetHost},
     report::{Miss, Peer, escape},
     stream::Socket,
 };
@@ -109,16 +109,28 @@ impl Way<'_> {
     ) -> Result<(Socket, Peer), Failure> {
         let mut refused = Vec::new();
         for target in &found.targets {
-            match self.through(stage, &found.addresses, &found.sources, target) {
-                Err(Failure::Refused(these)) => {
-                    for (target, why) in &these {
-                        stage.report.refused_by_proxy(target, why);
+            let (socket, server) =
+                match self.through(stage, &found.addresses, &found.sources, target) {
+                    Ok(reached) => reached,
+                    Err(Failure::Refused(these)) => {
+                        refused.extend(these);
+                        continue;
                     }
-                    refused.extend(these);
-                }
-                other => return other,
-            }
+                    Err(failure) => {
+                        tell_refusals(stage, &refused);
+                        return Err(failure);
+                    }
+                };
+            tell_refusals(stage, &refused);
+            let name = &self.connect.target;
+            stage.report.proxied(&server, name, target.port);
+            let peer = Peer {
+                beyond: Some(name.clone()),
+                ..server
+            };
+            return Ok((socket, peer));
         }
+        // Told by whoever tells of the failure.
         Err(Failure::Refused(refused))
     }
 
@@ -203,7 +215,7 @@ impl Way<'_> {
         Ok(found.first().map_or(0, SocketAddr::port))
     }
 
-    /// One try: a connection to the proxy, and what it answers.
+    /// One try: a connection to the proxy, and what it answers. It comes back with the proxy.
     fn through(
         &self,
         stage: &mut Stage,
@@ -238,14 +250,14 @@ impl Way<'_> {
             self.deadline,
         )
         .map_err(|trouble| failure(trouble, target))?;
-        stage
-            .report
-            .proxied(&server, &self.connect.target, target.port);
-        let peer = Peer {
-            beyond: Some(self.connect.target.clone()),
-            ..server
-        };
-        Ok((socket.with_preread(payload), peer))
+        Ok((socket.with_preread(payload), server))
+    }
+}
+
+/// Addresses of the target to which the proxy has not connected us, before what came of others.
+fn tell_refusals(stage: &Stage, refused: &[(Target, Refusal)]) {
+    for (target, why) in refused {
+        stage.report.refused_by_proxy(target, why);
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) fn insist<'a, T>(
     mut attempt: impl FnMut(&mut Stage) -> Result<T, Miss<'a>>,
 ) -> Result<T, Status> {
     let mut tries = plan.retry.map(Tries::new);
+    let mut told = Vec::new();
     loop {
         let miss = match attempt(stage) {
             Ok(reached) => return Ok(reached),
@@ -31,7 +32,7 @@ pub(super) fn insist<'a, T>(
             stage.report.missed(&miss);
             return Err(setback(&miss).status());
         };
-        stage.report.once_more(&miss, pause);
+        stage.report.once_more(&miss, pause, &mut told);
         let paused = net::pause(&mut stage.reactor, pause, Phase::Connect, stage.total);
         if let Err(error) = paused {
             match &error {

@@ -26,6 +26,7 @@ mod deaths;
 mod drain;
 mod ends;
 mod faults;
+mod first_process;
 mod idle;
 mod injected;
 mod keep;

@@ -200,7 +200,7 @@ fn the_last_failure_is_the_one_that_is_told() {
 }
 
 #[test]
-fn each_failure_is_told_once_to_those_who_ask() {
+fn what_is_new_about_a_failure_is_told_to_those_who_ask() {
     let server = Server::closed();
     let options = ["-v", "--retry=3", "--retry-delay=0"];
     let done = Tool::connect(server.port(), &options).run();
@@ -208,11 +208,12 @@ fn each_failure_is_told_once_to_those_who_ask() {
         "oxnc: cannot connect to 127.0.0.1 port {}: Connection refused\n",
         server.port()
     );
-    assert_eq!(done.exits(1).stderr, line.repeat(4));
+    // The same once more is no news; the last one is told in any case.
+    assert_eq!(done.exits(1).stderr, line.repeat(2));
 
     let done = Tool::connect(Spot::new_socket(), &options).run();
-    assert_eq!(lines_with(&done.exits(1).stderr, "No such file"), 4);
-    assert_eq!(done.stderr.lines().count(), 4, "{}", done.stderr);
+    assert_eq!(lines_with(&done.exits(1).stderr, "No such file"), 2);
+    assert_eq!(done.stderr.lines().count(), 2, "{}", done.stderr);
 
     let options = ["-vv", "--retry=1", "--retry-delay=70ms"];
     let done = Tool::connect(server.port(), &options).run();
@@ -229,7 +230,39 @@ fn nc_tells_each_failure_in_its_own_words() {
     let words = ["--compat=nc", "-vn", "--retry=2", "--retry-delay=0"];
     let tool = Tool::oxnc(&words).args(&["127.0.0.1", &port]);
     let line = format!("oxnc: connect to 127.0.0.1 port {port} (tcp) failed: Connection refused\n");
-    assert_eq!(tool.run().exits(1).stderr, line.repeat(3));
+    assert_eq!(tool.run().exits(1).stderr, line.repeat(2));
+}
+
+#[test]
+fn another_failure_than_the_one_before_is_told() {
+    let server = Server::new();
+    let run = Socks5.tool(server.port(), &["-v", "--retry=3"]).start();
+    for code in [5, 5, 4, 5] {
+        let mut peer = server.accept();
+        Socks5.play(&mut peer);
+        peer.send(&[5, code, 0, 1, 0, 0, 0, 0, 0, 0]);
+        peer.recv_until_reset();
+    }
+    let done = run.wait();
+    let told: Vec<_> = done.exits(1).stderr.lines().collect();
+    let told: Vec<_> = told
+        .iter()
+        .filter(|line| line.contains("refuses"))
+        .collect();
+    let [refused, unreachable, last] = told[..] else {
+        panic!("{told:?}");
+    };
+    assert!(unreachable.contains("unreachable"), "{unreachable}");
+    assert!(refused.contains("refused") && refused == last, "{refused}");
+}
+
+#[test]
+fn no_more_tries_are_a_number_of_tries() {
+    let server = Server::new();
+    let run = Socks5.tool(server.port(), &["--retry=0"]).start();
+    server.accept().close();
+    run.wait().fails(1, &["proxy"]);
+    assert!(!server.has_client_within(ms(0)));
 }
 
 #[test]

@@ -229,6 +229,16 @@ fn a_proxy_tells_what_is_open() {
 }
 
 #[test]
+fn a_proxy_that_wants_another_method_is_asked_for_nothing_else() {
+    let proxy = Server::new();
+    let tool = Kind::Socks5.tool(proxy.port(), &["-z", "-w5"]);
+    let run = tool.args(&["444", "445"]).start();
+    proxy.accept().send(b"\x05\xff");
+    run.wait().fails(1, &["proxy"]);
+    assert!(!proxy.has_client_within(ms(0)));
+}
+
+#[test]
 fn a_proxy_that_is_not_there_is_named() {
     let server = Server::new();
     let port = server.port();

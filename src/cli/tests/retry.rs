@@ -22,6 +22,7 @@ fn tries_are_counted_where_there_is_a_number() {
         ("db 5432", None),
         ("--retry db 5432", of(None, None)),
         ("db 5432 --retry", of(None, None)),
+        ("--retry=0 db 5432", of(Some(0), None)),
         ("--retry=1 db 5432", of(Some(1), None)),
         ("--retry=4294967295 db 5432", of(Some(u32::MAX), None)),
         ("--retry=7 --retry db 5432", of(None, None)),
@@ -60,8 +61,18 @@ fn a_pause_needs_tries() {
 }
 
 #[test]
+fn a_number_that_stands_alone_may_be_one_of_tries() {
+    let said = usage("--retry 5 db 5432");
+    assert!(said.ends_with("; did you mean '--retry=5'?"), "{said}");
+    for line in ["--retry=1 5 db 5432", "--retry db 5432 5", "5 db 5432"] {
+        let said = usage(line);
+        assert!(!said.contains("did you mean"), "{said}");
+    }
+}
+
+#[test]
 fn what_is_no_number_of_tries_is_named() {
-    for word in ["0", "-1", "x", "1.5", "4294967296"] {
+    for word in ["-1", "x", "1.5", "4294967296"] {
         let said = usage(&format!("--retry={word} db 5432"));
         let named = said.starts_with(&format!("option '--retry': value '{word}' "));
         assert!(named, "{said}");

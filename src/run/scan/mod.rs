@@ -55,7 +55,8 @@ pub(super) fn run(stage: &mut Stage, scan: &Scan, plan: &Plan) -> Status {
                     Ok(credentials) => credentials,
                     Err(status) => return status,
                 };
-                Box::new(Proxied::new(ports, proxy, credentials, *timeout))
+                let once = !matches!(scan.goal, Goal::Wait(_));
+                Box::new(Proxied::new(ports, proxy, credentials, *timeout, once))
             }
             _ => match Direct::new(stage, ports, deadline) {
                 Ok(direct) => Box::new(direct),

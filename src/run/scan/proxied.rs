@@ -28,6 +28,8 @@ pub(super) struct Proxied<'a> {
     proxy: &'a Proxy,
     credentials: Option<Credentials>,
     timeout: Option<Duration>,
+    /// Whether each name is looked up only once. A wait goes on for so long that addresses change.
+    once: bool,
     /// What has been looked up, by the place of the host.
     found: HashMap<usize, Found>,
 }
@@ -38,12 +40,14 @@ impl<'a> Proxied<'a> {
         proxy: &'a Proxy,
         credentials: Option<Credentials>,
         timeout: Option<Duration>,
+        once: bool,
     ) -> Self {
         Self {
             targets,
             proxy,
             credentials,
             timeout,
+            once,
             found: HashMap::new(),
         }
     }
@@ -86,7 +90,9 @@ impl OneByOne for Proxied<'_> {
         };
         found.set_port(port);
         let reached = way.reach(stage, &found);
-        self.found.insert(place, found);
+        if self.once {
+            self.found.insert(place, found);
+        }
         match reached {
             Ok((mut far, _)) => {
                 // Dropped without, it would be reset.
@@ -103,10 +109,15 @@ impl OneByOne for Proxied<'_> {
 
 /// Whether it makes no sense to ask the proxy for anything else.
 pub(super) fn ends(failure: &Failure) -> bool {
-    matches!(
-        failure,
-        Failure::Proxy(_) | Failure::Unfit(_) | Failure::Credentials { .. } | Failure::Protocol(_)
-    )
+    let of_us = |why: &Refusal| matches!(why, Refusal::Methods { .. });
+    match failure {
+        Failure::Proxy(_)
+        | Failure::Unfit(_)
+        | Failure::Credentials { .. }
+        | Failure::Protocol(_) => true,
+        Failure::Refused(refused) => refused.iter().any(|(_, why)| of_us(why)),
+        _ => false,
+    }
 }
 
 /// What a proxy's failure says about the port. Many a proxy just closes the connection.

@@ -63,16 +63,15 @@ fn proceed(stage: &mut Stage, teller: &mut Teller<'_>, goal: &Wait) -> Status {
     let Some(command) = &goal.command else {
         return Status::Success;
     };
-    // A signal that has come by now would be lost with its handler.
-    let now = Some(Instant::now());
-    match net::wait(&mut stage.reactor, now, stage.total) {
-        Ok(Ok(())) => {}
-        Ok(Err(stop)) => {
-            return teller.not_tested(&net::Error::stopped(Phase::Connect)(stop), None);
-        }
-        Err(error) => return teller.not_tested(&error.into(), None),
-    }
-    let error = process::exec(command);
+    let last_look = || {
+        let now = Some(Instant::now());
+        net::wait(&mut stage.reactor, now, stage.total)?
+            .map_err(net::Error::stopped(Phase::Connect))
+    };
+    let error = match process::exec(command, last_look) {
+        Ok(error) => error,
+        Err(stopped) => return teller.not_tested(&stopped, None),
+    };
     if let Some(program) = command.first() {
         teller.report.not_executed(program, &error);
     }

@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use super::{at, silent, wait};
-use crate::util::{Done, In, Net, Out, Server, Signal, Terminal, Tool, ms};
+use crate::util::{Done, In, Net, Out, Server, Signal, Terminal, Tool, Trace, ms};
 
 /// What a command has come to that is executed at once.
 fn executed(words: &[&str]) -> Done {
@@ -246,6 +246,38 @@ fn signals_are_as_they_were() {
     blocked("true")
         .succeeds()
         .wrote(b"SigBlk:\t0000000000000000\n");
+}
+
+/// The calls of a run up to the one by which the command takes its place, of those named here.
+fn calls_before_the_command(to: &str, call: &str) -> usize {
+    let options = ["-e", &format!("trace=execve,{call}")];
+    let (trace, tool) = Trace::of(wait(&[to, "--", "true"]), &options);
+    silent(&tool.run(), 0);
+    let lines = trace.lines();
+    let last = lines.iter().rposition(|line| line.contains("execve("));
+    let calls = lines.iter().take(last.unwrap());
+    calls
+        .filter(|line| line.contains(&format!("{call}(")))
+        .count()
+}
+
+/// A signal that comes in the last moments ends the run, or the command, but is not lost.
+#[test]
+fn a_signal_just_before_the_command_is_not_lost() {
+    needs!("strace");
+    let server = Server::new();
+    for (call, how_many) in [("rt_sigaction", 7), ("prlimit64", 1)] {
+        let last = calls_before_the_command(&at(&server), call);
+        for n in last - how_many + 1..=last {
+            let inject = format!("inject={call}:signal=TERM:when={n}");
+            let options = ["-e", &format!("trace={call}"), "-e", &inject];
+            let words = [&at(&server), "--", "echo", "up"];
+            let (_trace, tool) = Trace::of(wait(&words), &options);
+            let done = tool.run();
+            assert_eq!(done.dies_of(Signal::TERM).stderr, "", "{inject}");
+            done.wrote(b"");
+        }
+    }
 }
 
 #[test]

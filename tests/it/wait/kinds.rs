@@ -320,6 +320,17 @@ fn a_proxy_that_does_not_know_us_is_not_asked_again() {
     assert!(!server.has_client_within(ms(0)));
 }
 
+/// Nor where it wants to know us in a way that we do not have.
+#[test]
+fn a_proxy_that_wants_another_method_is_not_asked_again() {
+    let server = Server::new();
+    let words = ["--wait-for", "20"];
+    let run = Socks5.tool(server.port(), &words).start();
+    server.accept().send(b"\x05\xff");
+    run.wait().fails(1, &["example.invalid", "proxy"]);
+    assert!(!server.has_client_within(ms(0)));
+}
+
 /// With a full queue a server does not answer: it is there, but not open, until somebody is let in.
 #[test]
 fn a_server_that_does_not_answer_is_asked_again() {

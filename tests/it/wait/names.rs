@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{lines_with, missing, silent, wait};
-use crate::util::{Net, Server, Tool, Trace, Udp, ms};
+use crate::util::{Net, Server, Signal, Tool, Trace, Udp, ms};
 
 /// A namespace that knows no names but these.
 fn knowing(hosts: &str) -> Net {
@@ -49,6 +49,30 @@ fn a_name_may_get_another_address() {
         "{}",
         done.stderr
     );
+}
+
+/// That of the proxy, and that of a host that is looked up on this side of it.
+#[test]
+fn a_name_may_get_another_address_behind_a_proxy() {
+    needs!("root");
+    let net = knowing("127.0.0.1 proxy\n192.0.2.1 db\n");
+    let [old, new] = [1, 2].map(|n| net.inside(move || Server::on(([127, 0, 0, n], 1080))));
+    let words = ["-x", "proxy", "--proxy-dns=local", "db:4000"];
+    let run = net.tool(wait(&words)).start();
+    let asked = |server: &Server| {
+        let mut peer = server.accept();
+        assert_eq!(peer.recv(3), b"\x05\x01\0");
+        peer.send(b"\x05\0");
+        let target = peer.recv(10);
+        peer.send(b"\x05\x05\0\x01\0\0\0\0\0\0");
+        target
+    };
+    assert_eq!(asked(&old), b"\x05\x01\0\x01\xc0\0\x02\x01\x0f\xa0");
+    net.file("hosts", "127.0.0.2 proxy\n192.0.2.2 db\n");
+    drop(old);
+    assert_eq!(asked(&new), b"\x05\x01\0\x01\xc0\0\x02\x02\x0f\xa0");
+    run.signal(Signal::TERM);
+    run.wait().dies_of(Signal::TERM);
 }
 
 #[test]
