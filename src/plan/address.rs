@@ -170,6 +170,9 @@ impl Endpoint {
                 None => Err(AddressError::Brackets),
             };
         }
+        if word.contains("://") {
+            return Err(AddressError::Url);
+        }
         let (host, port) = word.rsplit_once(':').ok_or(AddressError::NoPort)?;
         // `::1:80` may be one address or an address and a port: it is taken for neither.
         if host.contains(':') {
@@ -212,6 +215,9 @@ pub enum AddressError {
     /// A word with colons that is no IPv6 address.
     #[error("has colons but is not an IPv6 address")]
     Colons,
+    /// A scheme in front.
+    #[error("is a URL; HOST or HOST:PORT is wanted")]
+    Url,
     /// Brackets that do not enclose an IPv6 address.
     #[error("has brackets in the wrong place; they go around an IPv6 address, as in [::1]:80")]
     Brackets,
@@ -257,6 +263,9 @@ fn split_zone(word: &str) -> (&str, Option<&str>) {
 
 /// Checks an IPv6 address, and that it has a zone where it makes no sense without.
 fn check_ipv6(word: &str) -> Result<(), AddressError> {
+    if word.contains("://") {
+        return Err(AddressError::Url);
+    }
     let (address, zone) = split_zone(word);
     let address: Ipv6Addr = address.parse().map_err(|_| AddressError::Colons)?;
     match zone {
@@ -298,7 +307,7 @@ mod tests {
             ("a\u{9b}b", Err(HostCharacter)),
             ("example.com:80", Err(Colons)),
             (":::", Err(Colons)),
-            ("http://example.com", Err(Colons)),
+            ("http://example.com", Err(Url)),
             ("[localhost]", Err(Brackets)),
             ("[::1", Err(Brackets)),
             ("::1]", Err(Brackets)),
@@ -412,6 +421,7 @@ mod tests {
             ("fe80::1%eth0", Err(BareIpv6)),
             ("2001:db8::1", Err(BareIpv6)),
             ("a:b:c", Err(Colons)),
+            ("tcp://db:5432", Err(Url)),
             ("1:2:3:4:5:6:7:8:80", Err(Colons)),
             ("[::1]80", Err(Brackets)),
             ("[::1", Err(Brackets)),
