@@ -298,13 +298,11 @@ impl<'t, 'a> Waiting<'t, 'a> {
             let is_known = |which: &Which| which.is_some_and(|one| addresses.contains(&one));
             one.last.retain(|which, _| is_known(which));
         }
-        let all = [None];
-        let each = addresses.iter().copied().map(Some);
-        let which: Vec<Which> = match together {
-            true => all.into(),
-            false => each.collect(),
+        let all: Vec<Which> = match together {
+            true => vec![None],
+            false => addresses.iter().copied().map(Some).collect(),
         };
-        for which in which {
+        for which in all {
             if !one.under_way.contains(&which) {
                 one.under_way.push(which);
                 let addresses = match which {
