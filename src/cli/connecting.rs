@@ -55,7 +55,7 @@ pub(super) struct Connecting {
     /// the user or the password for the proxy, the command line) ends the run at once. Each try has
     /// the time of --connect-timeout. The pause before the next one is a tenth of the time waited so
     /// far, give or take a quarter, at least 10 milliseconds and at most 1 second. Only the last
-    /// failure is told; with -v each is.
+    /// failure is told; with -v each is that differs from the one before.
     #[arg(
         long = "retry",
         value_name = "N",

@@ -165,6 +165,7 @@ fn passed_in(pid: Option<&OsStr>, fds: Option<&OsStr>, own: u32) -> Option<usize
     override_usage = "oxnc [OPTIONS] HOST PORT\n       oxnc -l [OPTIONS] [ADDRESS] PORT\n       \
                       oxnc -z [OPTIONS] HOST PORTS...\n       \
                       oxnc --wait-for DUR [OPTIONS] HOST:PORT... [-- COMMAND...]\n       \
+                      oxnc --wait-for DUR [OPTIONS] -U PATH... [-- COMMAND...]\n       \
                       oxnc [-l|-z] [OPTIONS] -U PATH",
     args_override_self = true,
     disable_help_flag = true,

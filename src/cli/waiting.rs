@@ -13,7 +13,8 @@ pub(super) struct Waiting {
     ///
     /// Implies -z: the words are those of -z, and -U and -u mean the same. All of the ports are
     /// tested again and again, each until it has been seen open once; HOST is looked up again
-    /// before each test. A test has the time of -w, and 2 seconds without it. The pause between two
+    /// before each test. A test has the time of -w, and 2 seconds without it, 3 with -u; a lookup is
+    /// not part of it, except behind a proxy. The pause between two
     /// of them is a tenth of the time waited so far, at least 10 ms and at most a second.
     ///
     /// The exit status is 0 as soon as all have been seen open, or that of COMMAND if there is one.

@@ -62,9 +62,8 @@ mod tests {
         let _socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let limit = os::raise_descriptor_limit();
         say(&format!("\n{limit}\n"));
-        let error = match exec(&command, || env::var_os(STOP).map_or(Ok(()), Err)) {
-            Ok(error) => error,
-            Err(_) => return say("stopped\n"),
+        let Ok(error) = exec(&command, || env::var_os(STOP).map_or(Ok(()), Err)) else {
+            return say("stopped\n");
         };
         let (code, ignored) = (not_executed(&error).code(), os::is_ignored(libc::SIGPIPE));
         say(&format!("{code} {ignored}\n"));

@@ -118,7 +118,8 @@ impl Site {
         let home = self.home.path().to_str().expect("a plain path");
         assert!(Path::new(socket).is_absolute());
         let line = line.replace("/run/app.sock", socket);
-        let script = format!("cd {home}; PATH={home}:$PATH; {line}");
+        // As careful scripts begin, which end where something fails that nobody has thought of.
+        let script = format!("set -e; cd {home}; PATH={home}:$PATH; {line}");
         self.net.tool(Tool::program("sh", &["-c", &script]))
     }
 }
