@@ -30,7 +30,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// A run that was stopped gives up when nobody reads for so long, and when it takes so long.
 const PATIENCE: Duration = Duration::from_millis(200);
-const LONG_PATIENCE: Duration = Duration::from_secs(1);
+const LONG_PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) struct Teller<'a> {
     pub roster: &'a Roster<'a>,

@@ -141,6 +141,18 @@ fn what_is_told_in_the_end_is_told_in_full() {
 /// Asks how far it is until the answer is this one.
 fn asked_until(run: &Running, far: &str) {
     let until = Instant::now() + DEADLINE;
+    // Until it knows the signal, that would be its end.
+    let knows = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", run.pid()));
+        let status = status.expect("/proc/PID/status");
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = u64::from_str_radix(caught.unwrap_or_default().trim(), 16);
+        caught.expect("a mask") >> (Signal::USR1.as_raw() - 1) & 1 == 1
+    };
+    while !knows() {
+        assert!(Instant::now() < until, "it never asks for signals");
+        run.runs_on_for(ms(1));
+    }
     while !String::from_utf8_lossy(&run.stderr.so_far()).contains(far) {
         assert!(Instant::now() < until, "it never was at {far:?}");
         run.signal(Signal::USR1);

@@ -11,15 +11,17 @@ use crate::util::{
     Collector, DEADLINE, Net, Out, Running, Server, Signal, Tool, ms, pipe, pipe_of_size,
 };
 
-/// Started with a stdout that is full soon.
+/// Started with a stdout that is full by now.
 fn unread(tool: Tool) -> (Running, PipeReader) {
     let (rx, tx) = pipe_of_size(4096);
     let run = tool.stdout(Out::Fd(tx.into())).start();
     let until = Instant::now() + DEADLINE;
-    while rustix::io::ioctl_fionread(&rx).expect("FIONREAD") < 3500 {
+    while rustix::io::ioctl_fionread(&rx).expect("FIONREAD") == 0 {
         assert!(Instant::now() < until, "it writes nothing");
         run.runs_on_for(ms(1));
     }
+    // Nobody can see whether it is in the middle of writing.
+    run.runs_on_for(ms(100));
     (run, rx)
 }
 
@@ -29,14 +31,14 @@ fn a_stdout_that_nobody_reads_makes_nobody_deaf() {
     let ports = Ports::open(&[4000]);
     for words in [
         &["-z", "--json", "127.0.0.1", "1-65535"][..],
-        &["-z", "--count=1000000", "-i0", "127.0.0.1", "4000"],
+        &["-z", "--count=1000000", "-i0", "127.0.0.1", "4001"],
         &[
             "-z",
             "--json",
             "--count=1000000",
             "-i0",
             "127.0.0.1",
-            "4000",
+            "4001",
         ],
         // All is tested, and has only to be written.
         &["-z", "--json", "127.0.0.1", "1-200"],
@@ -89,9 +91,7 @@ fn no_line_about_a_port_is_dropped() {
     run.wait().exits(1);
     let (told, _) = told.finish();
     let told = String::from_utf8_lossy(&told).into_owned();
-    let mut lines: Vec<&str> = told.lines().collect();
-    let last = lines.pop().unwrap_or_default();
-    assert!(last.ends_with(" s: 65,535 closed"), "{last:?}");
+    let lines: Vec<&str> = told.lines().collect();
     assert_eq!(lines.len(), 65535);
     for (line, port) in lines.iter().zip(1..) {
         let begin = format!("oxnc: connect to 127.0.0.1 port {port} (tcp) failed");
