@@ -29,7 +29,7 @@ pub(crate) use port::PortSink;
 pub(crate) use proxy::password_prompt;
 pub(crate) use retry::Miss;
 pub(crate) use scan::{
-    Cause, Finding, Format, Kind, Progress, Results, Rtts, Subject, Unmet, Untested,
+    Cause, Finding, Format, Kind, Outlet, Progress, Results, Rtts, Subject, Unmet, Untested,
 };
 
 use crate::{

@@ -2,6 +2,7 @@
 
 mod json;
 mod measure;
+mod outlet;
 mod progress;
 mod reasons;
 mod results;
@@ -12,6 +13,7 @@ mod untested;
 
 use std::{net::SocketAddr, time::Duration};
 
+pub(crate) use outlet::Outlet;
 pub(crate) use progress::Progress;
 pub(super) use progress::{beside, far};
 pub(crate) use results::{Format, Results};
@@ -21,7 +23,7 @@ pub(crate) use self::{
     totals::{Kind, Unmet},
     untested::Untested,
 };
-use super::{Report, nc, own, proxy, raw_line};
+use super::{Report, nc, own, proxy};
 use crate::{
     net::{self, Attempt},
     outcome::{PortState, Setback},
@@ -113,11 +115,10 @@ impl Report {
 
     /// What a test has found: a line for each address that is not open, then one for that which is
     /// (`-v`). nc tells without being asked why nothing could be tested.
-    pub(crate) fn found(&self, finding: &Finding<'_>) {
-        if self.tells(finding) {
-            for line in self.lines(finding) {
-                raw_line(&format!("{line}\n"));
-            }
+    pub(crate) fn found(&self, finding: &Finding<'_>) -> Vec<String> {
+        match self.tells(finding) {
+            true => self.lines(finding),
+            false => Vec::new(),
         }
     }
 

@@ -46,11 +46,13 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Nothing is shown yet.
-    pub(crate) fn new(total: u64, kind: Kind, report: &Report) -> Self {
+    /// Nothing is shown yet, and nothing will be unless it is `wanted`.
+    pub(crate) fn new(total: u64, kind: Kind, wanted: bool, report: &Report) -> Self {
         let is_dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
-        let is_shown =
-            !report.is_nc() && !is_dumb && rustix::termios::isatty(rustix::stdio::stderr());
+        let is_shown = wanted
+            && !report.is_nc()
+            && !is_dumb
+            && rustix::termios::isatty(rustix::stdio::stderr());
         let far = Far {
             done: 0,
             total,
@@ -64,7 +66,7 @@ impl Progress {
         }
     }
 
-    /// So many are tested, so many of them open. It may be told as often as anybody likes.
+    /// So many are tested, so many of them open.
     pub(crate) fn step(&mut self, done: u64, open: u64) {
         self.far = Far {
             done,
@@ -72,13 +74,17 @@ impl Progress {
             ..self.far
         };
         self.far.note();
+    }
+
+    /// Shows that, if it is time for it, and if it is news. It may be told as often as anybody likes.
+    pub(crate) fn show(&mut self) {
         if self.is_due(Instant::now()) {
             let mut line = self.far.line();
             // The last column stays free: some terminals go on in the next line behind it.
             cut(&mut line, width().saturating_sub(1));
             let mut shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
             // A terminal that takes nothing now is not waited for.
-            if put(&format!("{ERASE}{line}"), &Timespec::default()) {
+            if *shown != line && put(&format!("{ERASE}{line}"), &Timespec::default()) {
                 *shown = line;
             }
         }
@@ -97,13 +103,9 @@ impl Progress {
         due
     }
 
-    /// Nothing is shown any more until the next step.
+    /// Nothing is shown any more until the next time.
     pub(crate) fn clear(&mut self) {
-        let mut shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        if !shown.is_empty() {
-            shown.clear();
-            put(ERASE, &Timespec::default());
-        }
+        erase();
     }
 }
 
@@ -148,16 +150,14 @@ fn around(lines: &str, shown: &str) -> Option<String> {
     (!shown.is_empty()).then(|| format!("{ERASE}{lines}{shown}"))
 }
 
-/// The same where it is another descriptor of the same terminal that is written to.
-pub(super) fn aside<T>(write: impl FnOnce() -> T) -> T {
-    let shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if shown.is_empty() {
-        return write();
+/// Before something is written to any other descriptor, which may lead to the same terminal, if only
+/// by a pipe to another program.
+pub(super) fn erase() {
+    let mut shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if !shown.is_empty() {
+        shown.clear();
+        put(ERASE, &Timespec::default());
     }
-    put(ERASE, &Timespec::default());
-    let written = write();
-    put(&shown, &Timespec::default());
-    written
 }
 
 fn cut(line: &mut String, width: usize) {

@@ -1,23 +1,16 @@
 //! What is written to standard output about ports.
 
 use std::{
-    io::{self, Write as _},
+    io,
     os::fd::{AsFd, BorrowedFd},
-};
-
-use rustix::{
-    event::{PollFd, PollFlags},
-    io::Errno,
+    time::{Duration, Instant},
 };
 
 use super::{
-    Finding, Rtts, Subject, json, measure, progress,
+    Finding, Outlet, Rtts, Subject, json, measure,
     table::{Services, Table},
 };
 use crate::{net::ServiceNames, report::line};
-
-/// So much is written at once.
-const CHUNK: usize = 64 * 1024;
 
 /// As what the results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +30,7 @@ pub(crate) struct Results<F = BorrowedFd<'static>> {
     format: Format,
     services: Services,
     table: Table,
-    buffer: Vec<u8>,
-    out: F,
-    is_terminal: bool,
+    outlet: Outlet<F>,
 }
 
 impl Results {
@@ -53,18 +44,16 @@ impl Results {
 
 impl<F: AsFd> Results<F> {
     fn to(out: F, format: Format, services: Services) -> Self {
-        let is_terminal = rustix::termios::isatty(&out);
+        let outlet = Outlet::to(out);
         Self {
             format,
             services,
-            table: Table::new(is_terminal),
-            buffer: Vec::new(),
-            out,
-            is_terminal,
+            table: Table::new(outlet.is_terminal()),
+            outlet,
         }
     }
 
-    /// What a test has found. It may be kept back until `flush`.
+    /// What a test has found. It is kept back until `flush`.
     pub(crate) fn write(&mut self, finding: &Finding<'_>) -> io::Result<()> {
         match self.format {
             Format::Nothing => return Ok(()),
@@ -77,13 +66,10 @@ impl<F: AsFd> Results<F> {
                 self.take(&line);
             }
         }
-        if self.buffer.len() < CHUNK {
-            return Ok(());
-        }
-        self.flush()
+        Ok(())
     }
 
-    /// What one of several tries has found; at once.
+    /// What one of several tries has found; at once, if it can be.
     pub(crate) fn write_try(&mut self, number: u64, finding: &Finding<'_>) -> io::Result<()> {
         match self.format {
             Format::Nothing => return Ok(()),
@@ -114,43 +100,23 @@ impl<F: AsFd> Results<F> {
 
     fn take(&mut self, line: &str) {
         if !line.is_empty() {
-            self.buffer.extend_from_slice(line.as_bytes());
-            self.buffer.push(b'\n');
+            self.outlet.push(line);
         }
     }
 
-    /// Writes what was kept back.
+    /// Writes what was kept back, as far as it is read.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        if self.buffer.is_empty() {
-            return Ok(());
-        }
-        let bytes = std::mem::take(&mut self.buffer);
-        let mut out = Raw(&self.out);
-        match self.is_terminal {
-            true => progress::aside(|| out.write_all(&bytes)),
-            false => out.write_all(&bytes),
-        }
-    }
-}
-
-/// A descriptor that others may have made non-blocking.
-struct Raw<'a, F>(&'a F);
-
-impl<F: AsFd> io::Write for Raw<'_, F> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        loop {
-            match rustix::io::write(self.0, bytes) {
-                Err(Errno::AGAIN) => {
-                    let mut fds = [PollFd::new(self.0, PollFlags::OUT)];
-                    rustix::event::poll(&mut fds, None)?;
-                }
-                other => return Ok(other?),
-            }
-        }
+        self.outlet.flush()
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    /// The rest as well, unless nobody reads for so long, or until then.
+    pub(crate) fn finish(&mut self, patience: Duration, until: Instant) -> io::Result<()> {
+        self.outlet.finish(patience, until)
+    }
+
+    /// How much is kept back.
+    pub(crate) fn backlog(&self) -> usize {
+        self.outlet.len()
     }
 }
 
@@ -160,8 +126,9 @@ mod tests {
         fs::OpenOptions,
         io::{PipeReader, PipeWriter, Read as _, pipe},
         thread,
-        time::Duration,
     };
+
+    use rustix::event::{PollFd, PollFlags};
 
     use super::*;
     use crate::{outcome::PortState, plan::Host, report::scan::tests::found};
@@ -240,8 +207,9 @@ mod tests {
         let error = results.flush().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
         // However often it is tried.
-        let error = (0..CHUNK).find_map(|_| results.write(&open).err());
-        assert_eq!(error.map(|e| e.kind()), Some(io::ErrorKind::BrokenPipe));
+        results.write(&open).unwrap();
+        let error = results.flush().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     }
 
     #[test]
@@ -249,12 +217,14 @@ mod tests {
         let host = Host::parse("h").unwrap();
         let open = found(&host, 80, PortState::Open, &[]);
         let (reader, mut results) = piped(Format::Json);
-        rustix::io::ioctl_fionbio(&results.out, true).unwrap();
+        let writer = results.outlet.descriptor();
+        rustix::io::ioctl_fionbio(writer, true).unwrap();
         let reading = thread::spawn(|| text(reader));
         for _ in 0..10_000 {
             results.write(&open).unwrap();
         }
-        results.flush().unwrap();
+        let long = Duration::from_secs(60);
+        results.finish(long, Instant::now() + long).unwrap();
         drop(results);
         assert_eq!(reading.join().unwrap().lines().count(), 10_000);
     }

@@ -1,9 +1,12 @@
 //! What ended a test before it had found anything.
 
-use super::{super::place, Report, Subject, endpoint};
+use super::{
+    super::{messages::expired, place},
+    Report, Subject, endpoint,
+};
 use crate::{
     net::{self, Address},
-    outcome::Setback,
+    outcome::{Expired, Setback},
     plan::Endpoint,
     proxy::Failure,
 };
@@ -39,6 +42,20 @@ impl Report {
         {
             self.not_proxied(failure, server, &endpoint(host, *port));
         }
+    }
+
+    /// Why one that is to be tested several times cannot be tested at all. Without that, nothing is
+    /// told of it.
+    pub(crate) fn not_measured(&self, error: &net::Error, subject: &Subject<'_>) {
+        self.not_tested(error, subject, false);
+    }
+
+    /// All was tested, but nobody has read all of it until something was over.
+    pub(crate) fn not_read(&self, what: Expired) {
+        self.failure(&format!(
+            "what was found was not read after {}",
+            expired(what)
+        ));
     }
 
     fn speaks_of_tests(&self, alone: bool) -> bool {

@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     Port,
     /// Unix sockets.
     Socket,
+    /// Tests of the same one.
+    Try,
 }
 
 impl Kind {
@@ -36,6 +38,8 @@ impl Kind {
         let word = match self {
             Self::Port => "port",
             Self::Socket => "socket",
+            Self::Try if count == 1 => "try",
+            Self::Try => return format!("{} tries", thousands(count)),
         };
         let plural = if count == 1 { "" } else { "s" };
         format!("{} {word}{plural}", thousands(count))

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     event::Deadline,
+    net,
     outcome::{PortState, Status},
     plan::Survey,
     report::Cause,
@@ -27,7 +28,10 @@ const MANY: u64 = 1024;
 const AHEAD: usize = 1 << 16;
 
 /// How long it is waited where that is too much.
-const PAUSE: Duration = Duration::from_millis(1);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// So many that need no test are told before it is looked for signals.
+const AT_ONCE: usize = 256;
 
 /// Tests each once.
 pub(super) fn run(
@@ -52,7 +56,19 @@ pub(super) fn run(
     // What was known without a test. A break is told by what it leaves behind.
     let _ = course.pause();
     let next = course.pending.front().map(|pending| pending.at);
+    if swept.is_err() {
+        course.tell_all();
+    }
     let ended = course.ended;
+    match &swept {
+        // Whoever has stopped it does not want to wait.
+        Err(net::Error::Stopped { .. }) => drop(teller.hand_out()),
+        _ => {
+            if let Err(error) = teller.drain(stage, total) {
+                return teller.not_read(&error);
+            }
+        }
+    }
     if let Some(status) = teller.failure() {
         return status;
     }
@@ -119,6 +135,8 @@ impl<'t, 'a> Once<'t, 'a> {
                 break;
             };
             if verdict.failure().is_some_and(proxied::ends) {
+                // Which of them it was is not told by the line about the proxy.
+                let _ = self.teller.result(at, &verdict);
                 self.ended = Some((at, verdict));
                 return ControlFlow::Break(());
             }
@@ -128,6 +146,48 @@ impl<'t, 'a> Once<'t, 'a> {
         }
         ControlFlow::Continue(())
     }
+
+    /// Tells what was found behind something that nobody will know any more.
+    fn tell_all(&mut self) {
+        for Pending { at, verdict } in std::mem::take(&mut self.pending) {
+            if let Some(verdict) = verdict
+                && self.teller.tell(at, &verdict, None).is_break()
+            {
+                return;
+            }
+        }
+    }
+
+    /// What is to be done next, but not all that needs no test at once.
+    fn choose(&mut self, now: Instant) -> Next {
+        for _ in 0..AT_ONCE {
+            if self.is_over {
+                return Next::End;
+            }
+            if self.pending.len() >= AHEAD {
+                return Next::At(now + PAUSE);
+            }
+            let Some(at) = self.rest.next() else {
+                return Next::End;
+            };
+            let id = self.told + self.pending.len() as u64;
+            let verdict = match self.known.addresses(at) {
+                Ok(addresses) => {
+                    self.pending.push_back(Pending { at, verdict: None });
+                    self.next_at = self.interval.and_then(|time| now.checked_add(time));
+                    return Next::Test(Item { id, at, addresses });
+                }
+                Err(error) => Verdict::not_open(PortState::Error, Cause::Lookup(error)),
+            };
+            self.teller.seen(verdict.state);
+            self.pending.push_back(Pending {
+                at,
+                verdict: Some(verdict),
+            });
+            self.is_over = self.tell().is_break();
+        }
+        Next::At(now)
+    }
 }
 
 impl Course for Once<'_, '_> {
@@ -136,36 +196,24 @@ impl Course for Once<'_, '_> {
     }
 
     fn next(&mut self, now: Instant) -> Next {
-        if self.pending.len() >= AHEAD {
-            return Next::At(now + PAUSE);
+        if let Some(at) = self.teller.hold(now) {
+            return Next::At(at);
         }
         // Behind the last one nobody has to pause.
         if let Some(at) = self.next_at.filter(|at| now < *at) {
             return self.rest.peek().map_or(Next::End, |_| Next::At(at));
         }
-        while let Some(at) = self.rest.next().filter(|_| !self.is_over) {
-            let id = self.told + self.pending.len() as u64;
-            let (item, verdict) = match self.known.addresses(at) {
-                Ok(addresses) => {
-                    let item = Item { id, at, addresses };
-                    (Some(item), None)
-                }
-                Err(error) => {
-                    let cause = Cause::Lookup(error);
-                    (None, Some(Verdict::not_open(PortState::Error, cause)))
-                }
-            };
-            self.pending.push_back(Pending { at, verdict });
-            if let Some(item) = item {
-                self.next_at = self.interval.and_then(|time| now.checked_add(time));
-                return Next::Test(item);
-            }
-            self.is_over = self.tell().is_break();
+        let told = self.told;
+        let next = self.choose(now);
+        // Nobody else tells that it was all for now, if nothing is found.
+        if self.told != told {
+            self.is_over |= self.teller.pause().is_break();
         }
-        Next::End
+        next
     }
 
     fn found(&mut self, id: u64, verdict: Verdict) -> ControlFlow<()> {
+        self.teller.seen(verdict.state);
         let place = id
             .checked_sub(self.told)
             .and_then(|n| usize::try_from(n).ok());

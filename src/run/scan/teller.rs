@@ -1,17 +1,36 @@
 //! What is found goes to stdout and stderr, and is counted.
 
-use std::{collections::HashSet, io, ops::ControlFlow, time::Instant};
+use std::{
+    collections::HashSet,
+    io,
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
 
 use super::{
     Roster, Stage,
     course::{At, Verdict},
 };
 use crate::{
-    net,
-    outcome::{PortState, Status, Tally},
+    event::Deadline,
+    net::{self, Phase},
+    outcome::{PortState, Status, Stop, Tally},
     plan::{Goal, Personality, Plan, Probe, Scan, Targets},
-    report::{Cause, Finding, Format, Kind, Progress, Report, Results, Rtts, Untested, reason},
+    report::{
+        Cause, Finding, Format, Kind, Outlet, Progress, Report, Results, Rtts, Untested, reason,
+    },
 };
+
+/// So much may be unread while more is asked for.
+const BACKLOG: usize = 1 << 20;
+
+/// How long it is waited between two looks whether somebody reads: at first, and at most.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// A run that was stopped gives up when nobody reads for so long, and when it takes so long.
+const PATIENCE: Duration = Duration::from_millis(200);
+const LONG_PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) struct Teller<'a> {
     pub roster: &'a Roster<'a>,
@@ -28,6 +47,13 @@ pub(super) struct Teller<'a> {
     counts: bool,
     banner: bool,
     results: Results,
+    /// Lines about what was found, on stderr; they are results as well.
+    lines: Outlet,
+    /// When it is looked again whether somebody reads, if something is unread.
+    again_at: Option<Instant>,
+    pause: Duration,
+    /// What was found so far, told or not, where that is not the same.
+    seen: Tally,
     untested: Untested,
     /// Hosts, by place, of which it was told that they have no address.
     unknown: HashSet<usize>,
@@ -48,10 +74,12 @@ impl<'a> Teller<'a> {
             (false, false) => Format::Table,
             (false, true) => Format::Nothing,
         };
-        let kind = match &scan.targets {
-            Targets::Ports(_) => Kind::Port,
-            Targets::Sockets(_) => Kind::Socket,
+        let (total, kind) = match (&scan.goal, &scan.targets) {
+            (Goal::Measure(measure), _) => (measure.count, Kind::Try),
+            (_, Targets::Ports(_)) => (roster.total(), Kind::Port),
+            (_, Targets::Sockets(_)) => (roster.total(), Kind::Socket),
         };
+        let is_survey = matches!(scan.goal, Goal::Survey(_));
         Self {
             roster,
             scan,
@@ -59,12 +87,16 @@ impl<'a> Teller<'a> {
             tally: Tally::default(),
             numeric: plan.numeric,
             lenient: plan.personality == Personality::Nc,
-            counts: format == Format::Table && matches!(scan.goal, Goal::Survey(_)),
+            counts: format == Format::Table && is_survey,
             banner: scan.targets.have_banners(),
             results: Results::new(format, plan.numeric, scan.is_datagrams()),
+            lines: Outlet::stderr(),
+            again_at: None,
+            pause: SHORTEST_PAUSE,
+            seen: Tally::default(),
             untested: Untested::default(),
             unknown: HashSet::new(),
-            progress: Progress::new(roster.total(), kind, &stage.report),
+            progress: Progress::new(total, kind, is_survey, &stage.report),
             kind,
             failed: None,
         }
@@ -77,10 +109,7 @@ impl<'a> Teller<'a> {
         verdict: &Verdict,
         number: Option<u64>,
     ) -> ControlFlow<()> {
-        self.tally.count(match verdict.state {
-            PortState::OpenFiltered if self.lenient => PortState::Open,
-            state => state,
-        });
+        self.tally.count(self.counted(verdict.state));
         let Some(finding) = self.finding(at, verdict) else {
             return ControlFlow::Continue(());
         };
@@ -88,7 +117,9 @@ impl<'a> Teller<'a> {
         // What is true for all ports of a host is told of the first one.
         let is_lookup = matches!(finding.causes, [Cause::Lookup(_)]);
         if !is_lookup || self.unknown.insert(place) {
-            self.report.found(&finding);
+            for line in self.report.found(&finding) {
+                self.lines.push(&line);
+            }
             if self.counts {
                 self.untested.tell(&self.report, &finding);
             }
@@ -100,10 +131,15 @@ impl<'a> Teller<'a> {
         self.written(written)
     }
 
-    /// What was found that is not the last word (`-v`).
+    /// What was found that is not the last word (`-v`). It is dropped where nobody reads.
     pub(super) fn news(&mut self, at: At, verdict: &Verdict) {
-        if let Some(finding) = self.finding(at, verdict) {
-            self.report.found(&finding);
+        if self.lines.len() <= BACKLOG
+            && let Some(finding) = self.finding(at, verdict)
+        {
+            for line in self.report.found(&finding) {
+                self.lines.push(&line);
+            }
+            self.flush_lines();
         }
     }
 
@@ -116,22 +152,119 @@ impl<'a> Teller<'a> {
         self.written(written)
     }
 
-    /// That was all for now.
-    pub(super) fn pause(&mut self) -> ControlFlow<()> {
-        self.progress
-            .step(self.tally.total(), self.tally.of(PortState::Open));
-        let written = self.results.flush();
-        self.written(written)
+    /// Something was found, and will be told when what is before it has been found as well.
+    pub(super) fn seen(&mut self, state: PortState) {
+        self.seen.count(self.counted(state));
     }
 
-    /// When somebody at a terminal wants to see that it goes on.
+    /// As what a state counts.
+    fn counted(&self, state: PortState) -> PortState {
+        match state {
+            PortState::OpenFiltered if self.lenient => PortState::Open,
+            state => state,
+        }
+    }
+
+    /// That was all for now.
+    pub(super) fn pause(&mut self) -> ControlFlow<()> {
+        self.flush()?;
+        // Who does not say what was seen has told all of it.
+        let far = match self.seen.total() > self.tally.total() {
+            true => self.seen,
+            false => self.tally,
+        };
+        self.progress.step(far.total(), far.of(PortState::Open));
+        if self.backlog() == 0 {
+            self.progress.show();
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// When somebody at a terminal wants to see that it goes on, or may read again.
     pub(super) fn impatient_at(&self) -> Option<Instant> {
-        self.progress.next()
+        // A run that has failed is to end now.
+        let failed = self.failed.as_ref().map(|_| Instant::now());
+        let times = [failed, self.again_at, self.progress.next()];
+        times.into_iter().flatten().min()
+    }
+
+    /// Until when nothing more is to be asked for, because too much is unread.
+    pub(super) fn hold(&mut self, now: Instant) -> Option<Instant> {
+        // Where nothing is found any more, nobody else tries.
+        if self.backlog() > BACKLOG && self.again_at.is_none_or(|at| at <= now) {
+            let _ = self.flush();
+        }
+        (self.backlog() > BACKLOG).then(|| self.again_at.unwrap_or(now))
+    }
+
+    /// Waits until all that was found has been read, which a signal or the deadline may end.
+    pub(super) fn drain(
+        &mut self,
+        stage: &mut Stage,
+        deadline: Deadline,
+    ) -> Result<(), net::Error> {
+        // Why it could not be written is told by `failure`.
+        while self.flush().is_continue() && self.backlog() > 0 {
+            net::wait(&mut stage.reactor, self.again_at, deadline)?
+                .map_err(net::Error::stopped(Phase::Connect))?;
+        }
+        Ok(())
+    }
+
+    /// The status to end with after that was ended.
+    pub(super) fn not_read(&mut self, error: &net::Error) -> Status {
+        self.clear();
+        if let net::Error::Stopped {
+            stop: Stop::Expired(what),
+            ..
+        } = error
+        {
+            self.report.not_read(*what);
+        }
+        error.setback().of_probe().status()
+    }
+
+    /// What was found until a run was stopped goes to whoever reads it now; whether that was all.
+    pub(super) fn hand_out(&mut self) -> bool {
+        let until = Instant::now() + LONG_PATIENCE;
+        let _ = self.lines.finish(PATIENCE, until);
+        let written = self.results.finish(PATIENCE, until);
+        let _ = self.written(written);
+        self.backlog() == 0
+    }
+
+    /// How much is unread.
+    fn backlog(&self) -> usize {
+        self.results.backlog() + self.lines.len()
+    }
+
+    /// Writes as much as is read.
+    fn flush(&mut self) -> ControlFlow<()> {
+        if self.failed.is_some() {
+            return ControlFlow::Break(());
+        }
+        let before = self.backlog();
+        self.flush_lines();
+        let written = self.results.flush();
+        self.written(written)?;
+        let (left, now) = (self.backlog(), Instant::now());
+        if left < before || left == 0 {
+            self.pause = SHORTEST_PAUSE;
+        } else if self.again_at.is_some_and(|at| at <= now) {
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        }
+        self.again_at = (left > 0).then(|| now + self.pause);
+        ControlFlow::Continue(())
+    }
+
+    fn flush_lines(&mut self) {
+        // Where they cannot be written, nobody can be told.
+        let _ = self.lines.flush();
     }
 
     /// And that was all, since `began`: how many there are of each state.
     pub(super) fn count(&mut self, began: Instant) {
-        self.progress.clear();
+        self.clear();
         if self.counts {
             self.report.tally(self.tally, self.kind, began.elapsed());
         }
@@ -139,7 +272,7 @@ impl<'a> Teller<'a> {
 
     /// How long the answers of the one port took.
     pub(super) fn measured(&mut self, rtts: &Rtts) {
-        self.progress.clear();
+        self.clear();
         let first = self.roster.iter().next();
         if let Some(subject) = first.and_then(|at| self.roster.subject(at)) {
             let written = self.results.measured(&subject, self.tally.total(), rtts);
@@ -148,15 +281,16 @@ impl<'a> Teller<'a> {
         }
     }
 
-    /// Nothing more is told.
+    /// Nothing more is told of what is found; other lines come now.
     pub(super) fn clear(&mut self) {
         self.progress.clear();
+        self.flush_lines();
     }
 
     /// What to end with if stdout could not be written, which is told.
     pub(super) fn failure(&mut self) -> Option<Status> {
         let error = self.failed.take()?;
-        self.progress.clear();
+        self.clear();
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Some(Status::Signal(libc::SIGPIPE));
         }
@@ -169,10 +303,19 @@ impl<'a> Teller<'a> {
 
     /// Nothing, or no more, could be tested, and this was next. The status to end with.
     pub(super) fn not_tested(&mut self, error: &net::Error, next: Option<At>) -> Status {
-        self.progress.clear();
+        self.clear();
         let next = next.or_else(|| self.roster.iter().next());
         if let Some(subject) = next.and_then(|at| self.roster.subject(at)) {
             self.report.not_tested(error, &subject, self.is_silent());
+        }
+        error.setback().of_probe().status()
+    }
+
+    /// The one port has no address. The status to end with.
+    pub(super) fn not_measured(&mut self, error: &net::Error, at: At) -> Status {
+        self.clear();
+        if let Some(subject) = self.roster.subject(at) {
+            self.report.not_measured(error, &subject);
         }
         error.setback().of_probe().status()
     }
@@ -195,7 +338,7 @@ impl<'a> Teller<'a> {
 
     /// The same where a proxy is why.
     pub(super) fn not_tested_through(&mut self, at: At, verdict: &Verdict) -> Status {
-        self.progress.clear();
+        self.clear();
         let Some(failure) = verdict.failure() else {
             return Status::NotStarted;
         };

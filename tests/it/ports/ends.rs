@@ -2,8 +2,8 @@
 
 use std::{io::Read as _, time::Instant};
 
-use super::{Ports, in_table, objects};
-use crate::util::{DEADLINE, Net, Out, Server, Signal, Tool, close_reader, ms, pipe};
+use super::{Ports, in_table, objects, port};
+use crate::util::{DEADLINE, Net, Out, Running, Server, Signal, Tool, close_reader, ms, pipe};
 
 #[test]
 fn results_that_cannot_be_written_are_an_error() {
@@ -102,6 +102,62 @@ fn what_was_found_before_a_limit_is_told() {
     let words = [&["--json"], &words[..]].concat();
     let done = net.tool(Tool::oxnc(&words)).run();
     assert_eq!(objects(done.exits(124)).len(), 1);
+}
+
+/// The first one has not answered, so nothing was told until then.
+#[test]
+fn what_was_found_behind_one_that_does_not_answer_is_told_in_the_end() {
+    needs!("root", "nft");
+    let ports = Ports {
+        net: silent_net(),
+        servers: Vec::new(),
+    };
+    let listen = |port| Server::on(([127, 0, 0, 1], port));
+    let _servers = ports.net.inside(move || [4000, 4001].map(listen));
+    let words = ["-z", "-w", "60", "127.0.0.1", "10000,4000,10001,4001,10002"];
+    let limited = [&["--max-time=0.5"], &words[..]].concat();
+    let done = ports.oxnc(&limited).run();
+    done.fails(124, &["--max-time", "10000"]);
+    assert_eq!(in_table(&done), [4000, 4001]);
+    let run = ports.oxnc(&words).start();
+    asked_until(&run, "2 of 5 ports, 2 open");
+    run.signal(Signal::INT);
+    assert_eq!(in_table(run.wait().dies_of(Signal::INT)), [4000, 4001]);
+}
+
+/// Much of it, and whoever reads it has to have the time to do so.
+#[test]
+fn what_is_told_in_the_end_is_told_in_full() {
+    needs!("root", "nft");
+    let net = silent_net();
+    let words = ["-z", "--json", "-w", "60", "127.0.0.1", "10000,1-9999"];
+    let run = net.tool(Tool::oxnc(&words)).start();
+    asked_until(&run, "9,999 of 10,000 ports, 0 open");
+    run.signal(Signal::INT);
+    let told = objects(run.wait().dies_of(Signal::INT));
+    assert!(told.iter().map(port).eq(1..=9999));
+}
+
+/// Asks how far it is until the answer is this one.
+fn asked_until(run: &Running, far: &str) {
+    let until = Instant::now() + DEADLINE;
+    // Until it knows the signal, that would be its end.
+    let knows = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", run.pid()));
+        let status = status.expect("/proc/PID/status");
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = u64::from_str_radix(caught.unwrap_or_default().trim(), 16);
+        caught.expect("a mask") >> (Signal::USR1.as_raw() - 1) & 1 == 1
+    };
+    while !knows() {
+        assert!(Instant::now() < until, "it never asks for signals");
+        run.runs_on_for(ms(1));
+    }
+    while !String::from_utf8_lossy(&run.stderr.so_far()).contains(far) {
+        assert!(Instant::now() < until, "it never was at {far:?}");
+        run.signal(Signal::USR1);
+        run.runs_on_for(ms(5));
+    }
 }
 
 #[test]

@@ -121,6 +121,20 @@ fn behind_a_proxy_it_keeps_to_the_schema() {
     assert!(reason.contains("proxy"), "{reason}");
 }
 
+/// Nothing more can be tested, but that one was.
+#[test]
+fn the_port_at_which_a_proxy_has_failed_is_a_line() {
+    let proxy = Server::closed();
+    let tool = Kind::Socks5.tool(proxy.port(), &["-z", "--json", "-w5"]);
+    let done = tool.args(&["444"]).run();
+    let records = records(done.fails(1, &["proxy"]));
+    let told: Vec<(u16, &str)> = records
+        .iter()
+        .map(|one| (super::port(one), state(one)))
+        .collect();
+    assert_eq!(told, [(443, "error")]);
+}
+
 #[test]
 fn a_single_host_that_nobody_knows_is_a_line() {
     let words = ["-z", "--json", "-w5", "no-such-host.invalid", "80-81"];

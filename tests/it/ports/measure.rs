@@ -182,6 +182,14 @@ fn a_line_is_there_as_soon_as_its_answer() {
 }
 
 #[test]
+fn a_name_without_an_address_is_told() {
+    let words = ["-z", "--count=3", "no-such-host.invalid", "80"];
+    Tool::oxnc(&words).run().fails(1, &["no-such-host.invalid"]);
+    let tool = Tool::oxnc(&["--json"]).args(&words);
+    tool.run().fails(1, &["no-such-host.invalid"]);
+}
+
+#[test]
 fn several_ports_are_not_measured() {
     for words in [
         &["127.0.0.1", "1", "2"][..],

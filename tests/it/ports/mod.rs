@@ -14,6 +14,7 @@ mod states;
 mod table;
 mod targets;
 mod udp;
+mod unread;
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 

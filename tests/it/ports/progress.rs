@@ -65,6 +65,62 @@ fn it_shows_that_nothing_was_found_so_far() {
     assert!(screen.contains("\x1b[K0 of 10 ports, 0 open"), "{screen:?}");
 }
 
+/// What is told is another matter.
+#[test]
+fn it_counts_what_was_found_behind_one_that_does_not_answer() {
+    needs!("root", "nft");
+    let net = Net::new();
+    net.drop_input("tcp dport 10000 drop");
+    let tool = Tool::oxnc(&["-z", "-w", "1", "127.0.0.1", "10000,20000-20009"]);
+    let screen = seen(&net, tool, "xterm");
+    let steps = screen.matches("\x1b[K10 of 11 ports, 0 open").count();
+    assert_eq!(steps, 1, "the same is not written again: {screen:?}");
+}
+
+/// stdout may lead to the same terminal by way of another program.
+#[test]
+fn it_makes_room_for_what_goes_to_a_pipe() {
+    needs!("root", "nft");
+    let net = Net::new();
+    net.drop_input("tcp dport 10000-10999 drop");
+    let _server = net.inside(|| crate::util::Server::on(([127, 0, 0, 1], 20_000)));
+    let terminal = Terminal::new();
+    let side = terminal.side();
+    let script = format!("exec \"$@\" 2>/dev/fd/{}", side.as_raw_fd());
+    let ports = "10000-10003,20000,10004-10007";
+    let tool = Tool::oxnc(&["-z", "--parallel=2", "-w", "0.4", "127.0.0.1", ports])
+        .under(&["env", "TERM=xterm", "sh", "-c", &script, "sh"])
+        .inherit(side);
+    let done = net.tool(tool).run();
+    assert_eq!(super::in_table(done.exits(0)), [20000]);
+    terminal.screen.wait_for_text(" s: ");
+    let screen = String::from_utf8_lossy(&terminal.screen.so_far()).into_owned();
+    let steps: Vec<&str> = screen.split("\r\x1b[K").collect();
+    let room = steps.iter().skip(1).position(|step| step.is_empty());
+    let room = room.unwrap_or_else(|| panic!("{screen:?}"));
+    assert!(steps[room].ends_with(", 0 open"), "{screen:?}");
+    assert!(steps[room + 2].ends_with(", 1 open"), "{screen:?}");
+}
+
+#[test]
+fn tries_show_none_and_tell_it_if_they_are_asked() {
+    let server = crate::util::Server::new();
+    let options = ["-z", "--count", "5", "-i", "0.4"];
+    let terminal = Terminal::new();
+    let side = terminal.side();
+    let script = format!("exec \"$@\" 2>/dev/fd/{}", side.as_raw_fd());
+    let run = Tool::connect(server.port(), &options)
+        .under(&["env", "TERM=xterm", "sh", "-c", &script, "sh"])
+        .inherit(side)
+        .start();
+    run.stdout().wait_for_text("try 3: open");
+    run.signal(crate::util::Signal::USR1);
+    run.wait().exits(0);
+    terminal.screen.wait_for_text("\n");
+    let screen = String::from_utf8_lossy(&terminal.screen.so_far()).into_owned();
+    assert_eq!(screen, "oxnc: 3 of 5 tries, 3 open\r\n");
+}
+
 #[test]
 fn a_terminal_that_cannot_erase_shows_none() {
     needs!("root", "nft");
