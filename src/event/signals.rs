@@ -46,8 +46,11 @@ impl Signals {
             // nohup and a shell's `&` ignore signals on purpose.
             if !os::is_ignored(signal) {
                 let number = usize::try_from(signal).unwrap_or_default();
-                // Where a system call waits after all, the second one kills.
-                flag::register_conditional_default(signal, Arc::clone(&this.asked))?;
+                // Where a system call waits after all, the second one kills; but nothing kills the
+                // first process of a container by default, and whoever insists crashes.
+                if std::process::id() != 1 {
+                    flag::register_conditional_default(signal, Arc::clone(&this.asked))?;
+                }
                 flag::register(signal, Arc::clone(&this.asked))?;
                 flag::register_usize(signal, Arc::clone(&this.end), number)?;
                 pipe::register(signal, write.try_clone()?)?;

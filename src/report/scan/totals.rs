@@ -17,7 +17,9 @@ use crate::{
 pub(crate) struct Unmet<'a> {
     /// What was tested.
     pub subject: Subject<'a>,
-    /// Why it was not open when it was tested last; there is none if it was.
+    /// What was found last.
+    pub state: PortState,
+    /// Why it was not open.
     pub causes: &'a [Cause],
 }
 
@@ -79,7 +81,7 @@ fn counts(tally: Tally, kind: Kind, took: Duration) -> String {
 
 fn not_in_time(wait: &Wait, first: Option<Expired>, unmet: &[Unmet<'_>]) -> String {
     let count = thousands(unmet.len() as u64);
-    let open = unmet.iter().all(|one| one.causes.is_empty());
+    let open = unmet.iter().all(|one| one.state == PortState::Open);
     let state = match (wait.any && unmet.len() > 1, wait.invert, open) {
         (false, false, _) => "not open".to_owned(),
         (true, false, _) => format!("none of {count} is open"),
@@ -124,7 +126,8 @@ impl Unmet<'_> {
             Subject::Socket(_) => host,
         };
         match self.causes {
-            [] => called,
+            _ if self.state == PortState::Open => called,
+            [] => format!("{called}: not tested"),
             [only] => format!("{called}: {}", only.words()),
             several => format!("{called}: {}", each(several, ", ")),
         }
@@ -233,14 +236,17 @@ mod tests {
         let unmet = [
             Unmet {
                 subject: port(&db, 5432, false),
+                state: PortState::Closed,
                 causes: std::slice::from_ref(&refused),
             },
             Unmet {
                 subject: port(&cache, 6379, true),
+                state: PortState::Closed,
                 causes: std::slice::from_ref(&unknown),
             },
             Unmet {
                 subject: Subject::Socket(&path),
+                state: PortState::Open,
                 causes: &[],
             },
         ];
@@ -288,6 +294,7 @@ mod tests {
                     port,
                     datagrams: false,
                 },
+                state: PortState::Open,
                 causes: &[],
             })
             .collect();

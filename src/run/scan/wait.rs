@@ -36,11 +36,32 @@ pub(super) fn run(
     let deadline = Deadline::after(Instant::now(), goal.limit, Limit::Wait).or(stage.total);
     let mut course = Waiting::new(teller, names, goal);
     let waited = way.go(stage, &mut course, deadline);
-    let Waiting { ones, end, .. } = course;
-    // What was found last has ended the wait, and is told as well.
-    let _ = teller.pause();
+    let Waiting {
+        mut ones,
+        ready,
+        end,
+        ..
+    } = course;
+    // Those that had no turn, for want of descriptors, have not been tested.
+    for (number, which, _) in ready {
+        if let Some(one) = ones.get_mut(number) {
+            let untested = || Verdict::new(PortState::Error);
+            one.last.entry(which).or_insert_with(untested);
+        }
+    }
+    let read = match &waited {
+        // Whoever has stopped it does not want to wait.
+        Err(net::Error::Stopped { .. }) => {
+            teller.hand_out();
+            Ok(())
+        }
+        _ => teller.drain(stage, deadline),
+    };
     if let Some(status) = teller.failure() {
         return status;
+    }
+    if let Err(error) = read {
+        return teller.not_read(&error);
     }
     match (end, waited) {
         (Some(End::Met), _) => proceed(stage, teller, goal),
@@ -91,7 +112,7 @@ fn expired(teller: &mut Teller<'_>, goal: &Wait, what: Expired, ones: Vec<One>) 
             break;
         }
     }
-    let _ = teller.pause();
+    teller.hand_out();
     if let Some(status) = teller.failure() {
         return status;
     }
@@ -102,11 +123,8 @@ fn expired(teller: &mut Teller<'_>, goal: &Wait, what: Expired, ones: Vec<One>) 
         .filter_map(|(at, verdict)| {
             Some(Unmet {
                 subject: roster.subject(*at)?,
-                // What is open has no other reason.
-                causes: match verdict.state {
-                    PortState::Open => &[],
-                    _ => &verdict.causes,
-                },
+                state: verdict.state,
+                causes: &verdict.causes,
             })
         })
         .collect();

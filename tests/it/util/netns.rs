@@ -88,7 +88,9 @@ impl Net {
 
     /// What programs inside are to see as `/etc/NAME`.
     pub fn file(&self, name: &str, text: &str) {
-        fs::create_dir_all(self.files()).expect("a directory in /etc/netns");
+        // The end of another namespace may remove /etc/netns just before it is used.
+        let made = (0..100).any(|_| fs::create_dir_all(self.files()).is_ok());
+        assert!(made, "no directory in /etc/netns");
         fs::write(self.files().join(name), text).expect("a file in /etc/netns");
     }
 

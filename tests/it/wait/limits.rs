@@ -57,6 +57,11 @@ fn every_kind_of_target_has_its_name_and_its_reason() {
         told(&["127.0.0.1", "4001"]),
         "127.0.0.1 port 4001: no answer\n"
     );
+    // One at a time, and the first one does not answer.
+    assert_eq!(
+        told(&["--parallel", "1", "127.0.0.1", "4001,4003"]),
+        "127.0.0.1 port 4001: no answer; 127.0.0.1 port 4003: not tested\n"
+    );
     assert_eq!(
         told(&["-u", "[::1]:53", "127.0.0.1:123"]),
         "::1 port 53/udp: Connection refused; 127.0.0.1 port 123/udp: Connection refused\n"
