@@ -44,12 +44,6 @@ impl Report {
         }
     }
 
-    /// Why one that is to be tested several times cannot be tested at all. Without that, nothing is
-    /// told of it.
-    pub(crate) fn not_measured(&self, error: &net::Error, subject: &Subject<'_>) {
-        self.not_tested(error, subject, false);
-    }
-
     /// All was tested, but nobody has read all of it until something was over.
     pub(crate) fn not_read(&self, what: Expired) {
         self.failure(&format!(

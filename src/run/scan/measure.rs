@@ -32,7 +32,7 @@ pub(super) fn run(
     };
     let addresses = match known.addresses(at) {
         Ok(addresses) => addresses,
-        Err(error) => return teller.not_measured(&error, at),
+        Err(error) => return teller.not_tested(&error, Some(at)),
     };
     let total = stage.total;
     let mut course = Tries {

@@ -311,24 +311,15 @@ impl<'a> Teller<'a> {
         error.setback().of_probe().status()
     }
 
-    /// The one port has no address. The status to end with.
-    pub(super) fn not_measured(&mut self, error: &net::Error, at: At) -> Status {
-        self.clear();
-        if let Some(subject) = self.roster.subject(at) {
-            self.report.not_measured(error, &subject);
-        }
-        error.setback().of_probe().status()
-    }
-
     /// No time would mend this. The status to end with.
     pub(super) fn not_sensible(&mut self, at: At, verdict: &Verdict) -> Status {
         match verdict.causes.first() {
             Some(Cause::Lookup(error)) => self.not_tested(error, Some(at)),
             Some(Cause::Proxy(_)) => self.not_tested_through(at, verdict),
             _ => {
-                self.progress.clear();
+                self.news(at, verdict);
+                self.clear();
                 if let Some(finding) = self.finding(at, verdict) {
-                    self.report.found(&finding);
                     self.untested.tell(&self.report, &finding);
                 }
                 Status::NotStarted

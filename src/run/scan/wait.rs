@@ -1,7 +1,7 @@
 //! Each until it is open, or no longer; then a command takes our place.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     io,
     net::SocketAddr,
     ops::ControlFlow,
@@ -36,19 +36,8 @@ pub(super) fn run(
     let deadline = Deadline::after(Instant::now(), goal.limit, Limit::Wait).or(stage.total);
     let mut course = Waiting::new(teller, names, goal);
     let waited = way.go(stage, &mut course, deadline);
-    let Waiting {
-        mut ones,
-        ready,
-        end,
-        ..
-    } = course;
-    // Those that had no turn, for want of descriptors, have not been tested.
-    for (number, which, _) in ready {
-        if let Some(one) = ones.get_mut(number) {
-            let untested = || Verdict::new(PortState::Error);
-            one.last.entry(which).or_insert_with(untested);
-        }
-    }
+    course.note_untested();
+    let Waiting { ones, end, .. } = course;
     let read = match &waited {
         // Whoever has stopped it does not want to wait.
         Err(net::Error::Stopped { .. }) => {
@@ -328,6 +317,25 @@ impl<'t, 'a> Waiting<'t, 'a> {
                     None => Arc::clone(addresses),
                 };
                 self.ready.push_back((number, which, addresses));
+            }
+        }
+    }
+
+    /// Those that had no turn, for want of descriptors, have not been tested.
+    fn note_untested(&mut self) {
+        let asking: HashSet<usize> = self.asking.values().flatten().copied().collect();
+        let waiting = self
+            .ready
+            .iter()
+            .map(|(number, which, _)| (*number, *which));
+        let planned = self.due.iter().map(|(_, number)| (*number, None));
+        for (number, which) in waiting.chain(planned) {
+            if let Some(one) = self.ones.get_mut(number)
+                && (which.is_some() || one.last.is_empty() && one.under_way.is_empty())
+                && !asking.contains(&number)
+            {
+                let untested = || Verdict::new(PortState::Error);
+                one.last.entry(which).or_insert_with(untested);
             }
         }
     }

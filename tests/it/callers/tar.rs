@@ -82,7 +82,7 @@ fn the_listener_extracts() {
         (format!("{nc} -l"), format!("{nc} -N")),
         (format!("{nc} -dl"), format!("{nc} -q 1")),
     ] {
-        let line = format!("{listen} --print-port 127.0.0.1 0 </dev/null | tar xf - -C received");
+        let line = format!("{listen} --print-port 127.0.0.1 0 </dev/null | {UNPACK}");
         let (receiver, port) = scene.listening(&line);
         let line = format!("tar cf - -C sent . | {connect} 127.0.0.1 {port}");
         scene.line(&line).run().exits(0);
@@ -90,6 +90,10 @@ fn the_listener_extracts() {
         scene.everything_has_come();
     }
 }
+
+/// GNU tar leaves behind the last record that it needs, which may be before the end of the data; who
+/// writes to it then dies of SIGPIPE, as any filter.
+const UNPACK: &str = "{ tar xf - -C received && cat >leftover; }";
 
 #[test]
 fn the_client_extracts() {
@@ -104,7 +108,7 @@ fn the_client_extracts() {
     ] {
         let line = format!("tar cf - -C sent . | {listen} --print-port 127.0.0.1 0");
         let (sender, port) = scene.listening(&line);
-        let line = format!("{connect} 127.0.0.1 {port} </dev/null | tar xf - -C received");
+        let line = format!("{connect} 127.0.0.1 {port} </dev/null | {UNPACK}");
         scene.line(&line).run().exits(0);
         sender.wait().exits(0);
         scene.everything_has_come();
