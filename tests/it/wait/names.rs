@@ -136,8 +136,8 @@ fn an_address_that_is_silent_does_not_hold_up_the_other_one() {
     net.drop_input("ip6 daddr 2001:db8::9 drop");
     let server = net.inside(Server::closed);
     let word = format!("both:{}", server.port());
-    let run = net.tool(wait(&["-v", "-w", "15", &word])).start();
-    missing(&run, "Connection refused");
+    let run = net.tool(wait(&["-w", "15", &word])).start();
+    // By then one has refused, and the other one will keep silent for long.
     run.runs_on_for(ms(400));
     let opened = Instant::now();
     server.open();
